@@ -119,16 +119,21 @@ def check_below_one(name: str, value: object) -> float:
     return number
 
 
-def numbers(name: str, value: Any) -> Array:
-    """Return `value` as an array of numbers of whatever dtype, or raise TypeError; ValueError for ragged lists.
-
-    Masked entries are refused, since what lies behind the mask would be used as if it were data.
-    """
+def check_unmasked(name: str, value: Any) -> None:
+    """Raise ValueError if an array has masked entries: what lies behind the mask would be used as if it were data."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(
             f"{name} must hold no masked entries; got {int(np.sum(value.mask))}: leave those out, or fill them with "
             f"{name}.filled(value)"
         )
+
+
+def numbers(name: str, value: Any) -> Array:
+    """Return `value` as an array of numbers of whatever dtype, or raise TypeError; ValueError for ragged lists.
+
+    Masked entries are refused.
+    """
+    check_unmasked(name, value)
     try:
         array = np.asarray(value)
     except ValueError:

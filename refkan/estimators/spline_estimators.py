@@ -1,11 +1,12 @@
 """A regressor and a classifier: spline networks with penalties, in the interface of scikit-learn."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 
-from refkan.base import FloatArray, check_count
+from refkan.base import FloatArray, Natural, NonNegative, check_annotated, check_count
+from refkan.base.arguments import check_below_one, check_positive, check_unmasked
 from refkan.base.extras import needed
 from refkan.estimators.target_units import in_units, units_of
 from refkan.networks import Network, kan
@@ -23,6 +24,18 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 ROWS_A_PARAMETER = 10
 """Distinct rows per parameter from which a hidden layer is the default."""
 
+LARGEST = 1e150
+"""Size of inputs and targets up to which their ranges and squares are finite."""
+
+
+def check_fraction(name: str, value: object) -> float:
+    """Return `value` as a float if it lies in (0, 1)."""
+    check_below_one(name, value)
+    return check_positive(name, value)
+
+
+Fraction = Annotated[float, check_fraction]
+
 
 class SplineEstimator(BaseEstimator):
     """The common part of both estimators: how the network is built, trained and stopped."""
@@ -35,14 +48,14 @@ class SplineEstimator(BaseEstimator):
         self,
         hidden_layer_sizes: Any = "auto",
         *,
-        order: int = 3,
-        intervals: int = 8,
-        roughness: float = 1e-2,
-        ridge: float | None = None,
-        max_iter: int = 200,
+        order: Natural = 3,
+        intervals: Natural = 8,
+        roughness: NonNegative = 1e-2,
+        ridge: NonNegative | None = None,
+        max_iter: Natural = 200,
         early_stopping: bool = False,
-        validation_fraction: float = 0.2,
-        n_iter_no_change: int = 10,
+        validation_fraction: Fraction = 0.2,
+        n_iter_no_change: Natural = 10,
         random_state: Any = None,
     ) -> None:
         self.__dict__.update({name: value for name, value in locals().items() if name != "self"})
@@ -57,9 +70,6 @@ class SplineEstimator(BaseEstimator):
         stratify: Any = None,
     ) -> None:
         """Set network_, theta_, n_iter_ and loss_curve_."""
-        check_count("order", self.order, 1)
-        check_count("intervals", self.intervals, 1)
-        check_count("max_iter", self.max_iter)
         rows = weights > 0.0
         X, targets, weights = X[rows], targets[rows], weights[rows]
         state = check_random_state(self.random_state)
@@ -105,9 +115,24 @@ class SplineEstimator(BaseEstimator):
         few = len(X) < ROWS_A_PARAMETER * parameters or len(np.unique(X, axis=0)) < ROWS_A_PARAMETER * parameters
         return () if few else (width,)
 
+    def _check_arguments(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Check the parameters of the estimator, and what scikit-learn does not check of the data."""
+        check_annotated(SplineEstimator.__init__, self.get_params())
+        for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
+            check_unmasked(name, array)
+
+    def _weights(self, sample_weight: Any, X: FloatArray) -> FloatArray:
+        """Weights (N,), divided by the largest one: sums of them are finite."""
+        weights: FloatArray = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        largest = weights.max()
+        if largest == 0.0:
+            raise ValueError("sample_weight must contain at least one non-zero number; got zeros only")
+        return weights / largest
+
     def _outputs(self, X: Any) -> FloatArray:
         """Outputs (N, Q) of the network."""
         check_is_fitted(self)
+        check_unmasked("X", X)
         outputs: FloatArray = self.network_(self.theta_, validate_data(self, X, dtype=np.float64, reset=False))
         return outputs
 
@@ -197,11 +222,15 @@ class SplineRegressor(RegressorMixin, SplineEstimator):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on inputs X (N, P) and targets y (N,) or (N, Q), samples weighed by `sample_weight` (N,)."""
+        self._check_arguments(X, y, sample_weight)
+        _refuse_text(y)
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
-        weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        weights = self._weights(sample_weight, X)
         targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
+        _check_size("X", X)
+        _check_size("y", targets)
         self._one_dimensional = np.ndim(y) == 1
-        centre, scale = units_of(targets, weights if weights.any() else None)
+        centre, scale = units_of(targets, weights)
         self._train(LeastSquares, X, (targets - centre) / scale, weights, targets.shape[1])
         self.theta_ = in_units(self.network_, self.theta_, centre, scale)
         return self
@@ -261,13 +290,18 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on inputs X (N, P) and classes y (N,), samples weighed by `sample_weight` (N,)."""
+        self._check_arguments(X, y, sample_weight)
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
-        weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        weights = self._weights(sample_weight, X)
+        _check_size("X", X)
         self.classes_, labels = np.unique(y, return_inverse=True)
         n_classes = len(self.classes_)
         if n_classes < 2:
             raise ValueError(f"y must hold at least two classes; got one class, {self.classes_.tolist()[0]!r}")
+        weighted = self.classes_[np.unique(labels[weights > 0.0])].tolist()
+        if len(weighted) < 2:
+            raise ValueError(f"sample_weight must be positive in at least two classes; got one class, {weighted[0]!r}")
         self._train(CrossEntropy, X, labels, weights, 1 if n_classes == 2 else n_classes, stratify=labels)
         return self
 
@@ -279,6 +313,23 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
         """Return the most probable class of each row of X (N, P)."""
         most_probable = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_probable]
+
+
+def _refuse_text(y: Any) -> None:
+    """Raise TypeError if targets of a regression are text, naming them: scikit-learn does not say what it converts."""
+    targets = np.asarray(y)
+    if targets.dtype.kind not in "USO":
+        return
+    text = [value for value in targets.ravel().tolist() if isinstance(value, str)]
+    if text:
+        raise TypeError(f"y must hold numbers; got text, {text[0]!r}: use SplineClassifier for classes")
+
+
+def _check_size(name: str, array: FloatArray) -> None:
+    """Raise ValueError if an entry is too large for squares."""
+    largest = np.abs(array).max(initial=0.0)
+    if largest > LARGEST:
+        raise ValueError(f"{name} must not exceed {LARGEST:g} in size; got {largest:g}: use other units")
 
 
 def _ranges(X: FloatArray) -> list[tuple[float, float]]:

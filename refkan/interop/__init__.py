@@ -6,7 +6,7 @@ r"""Trained models of other libraries as refkan networks of the same function, a
 model of it is handed in; files in `.npz` need none.
 """
 
-from refkan.interop.differentiable_functions import as_jax, as_torch
+from refkan.interop.jax_functions import as_jax
 from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble, refined
 from refkan.interop.model_files import read_model
 from refkan.interop.models import (
@@ -19,6 +19,7 @@ from refkan.interop.models import (
     to_pykan,
 )
 from refkan.interop.states import from_state, to_state
+from refkan.interop.torch_modules import as_torch
 
 __all__ = [
     "ConversionError",

@@ -2,7 +2,6 @@ r"""Activations of a network at samples, and the functions on its edges as array
 
 import math
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -65,33 +64,110 @@ def edge_values(layer: Layer, theta: FloatArray, z: FloatArray) -> FloatArray:
     return values
 
 
-def _in_bsplines(layer: KnotLayer, space: SplineSpace, c: FloatArray) -> "BSpline":
-    """SciPy's B-spline, whose base interval is the domain, or under natural tails all that the knots span.
+TAIL = 64.0
+"""Length of the pieces beyond the domain, in lengths of the domain. SciPy continues their polynomials."""
 
-    SciPy takes the pieces from knot r - 1 to knot -r. With r - 1 more knots at each end, and as many coefficients
-    of zero, these are the ends of the supports: there the sum decays, as under natural tails.
-    """
+
+def _in_bsplines(layer: KnotLayer, space: SplineSpace, c: FloatArray) -> "BSpline":
+    """SciPy's B-spline with one more piece at each end, on which it is what the rule outside the domain says."""
     from scipy.interpolate import BSpline  # 0.2 s that most programs need not wait for
 
     knots, degree = space.knots, space.degree
     if layer.outside == "natural":
-        more = np.full(degree, knots[0]), np.full(degree, knots[-1])
-        knots, c = np.concatenate([more[0], knots, more[1]]), np.pad(c, degree)
-    return BSpline(knots, c.copy(), degree, extrapolate=layer.outside == "polynomial")
+        knots, c = _with_zero_ends(space, c)
+    if layer.outside == "linear" and degree > 1:  # the end pieces of lines and of steps are their own tangents
+        knots, c = _with_tangents(space, c)
+    return BSpline(knots, c.copy(), degree, extrapolate=layer.outside != "error")
+
+
+def _with_zero_ends(space: SplineSpace, c: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Knots and coefficients of the same sum of B-splines, with a piece at each end on which it is zero."""
+    knots, degree = space.knots.copy(), space.degree
+    length = TAIL * np.ptp(knots)
+    last = knots == knots[-1]
+    if last.sum() > degree:  # a jump to zero, behind the last knot
+        knots[last] = np.nextafter(knots[-1], np.inf)
+    left = np.full(degree + 1, knots[0] - length)
+    right = np.full(degree + 1, knots[-1] + length)
+    return np.concatenate([left, knots, right]), np.pad(c, degree + 1)
+
+
+def _with_tangents(space: SplineSpace, c: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Knots and coefficients of a spline on [a - l, b + l] that is this one on [a, b], and its tangents beyond.
+
+    a and b are knots of multiplicity degree - 1, at which the first derivative is continuous. Each coefficient is the
+    polar form of any piece in the support of its B-spline at the degree knots inside the support, and the polar form of
+    a line is its value at the mean of its arguments: de Boor, A Practical Guide to Splines, chapter XI.
+    """
+    from scipy.interpolate import BSpline
+
+    degree, (a, b) = space.degree, space.domain
+    spline = BSpline(space.knots, c, degree)
+    length = TAIL * (b - a)
+    between = [t for t in space.knots if a < t < b]
+    ends = np.repeat([a - length, a], [degree + 1, degree - 1]), np.repeat([b, b + length], [degree - 1, degree + 1])
+    knots = np.concatenate([ends[0], between, ends[1]])
+    made = np.empty(knots.size - degree - 1)
+    for j in range(made.size):
+        inside = knots[j + 1 : j + degree + 1]
+        for end, beyond in ((a, knots[j] < a), (b, knots[j + degree + 1] > b)):
+            if beyond:
+                made[j] = spline(end) + spline(end, 1) * (inside.mean() - end)
+                break
+        else:
+            made[j] = _polar_form(space, c, max(knots[j], a), inside)
+    return knots, made
+
+
+def _polar_form(space: SplineSpace, c: FloatArray, start: float, arguments: FloatArray) -> float:
+    """The polar form of the first piece that begins at `start` or later: de Boor's recursion, an argument a level."""
+    knots, degree = space.knots, space.degree
+    piece = int(np.flatnonzero((knots[:-1] >= start) & (knots[1:] > knots[:-1]))[0])
+    local = c[piece - degree : piece + 1].copy()
+    for level, x in enumerate(arguments):
+        for j in range(degree, level, -1):
+            left = knots[piece - degree + j]
+            right = knots[piece + j - level]
+            weight = (x - left) / (right - left)
+            local[j] = (1.0 - weight) * local[j - 1] + weight * local[j]
+    return float(local[degree])
 
 
 def _in_powers(layer: KnotLayer, space: SplineSpace, w: FloatArray) -> "PPoly":
-    """The pieces between breakpoints t_k, by their derivatives there: f(x) = sum_m f^(m)(t_k) (x - t_k)^m / m!."""
+    """The pieces by their derivatives at their left ends t_k: f(x) = sum_m f^(m)(t_k) (x - t_k)^m / m!.
+
+    Under "natural" the pieces between all knots; before the first of them all powers are zero. Under "linear" two more
+    pieces, the tangents.
+    """
     from scipy.interpolate import PPoly
 
+    (a, b), degree = space.domain, space.degree
+    length = TAIL * (b - a)
+    begin = np.unique(space.breakpoints[:-1])
+    if layer.outside == "natural":
+        begin = np.unique(space.knots[space.knots < b])
+    begin = begin[begin < b]
+    taylor = np.array([_derivatives_at(layer, space, w, begin, m) / math.factorial(m) for m in range(degree, -1, -1)])
+    ends = np.append(begin, b)
+    if layer.outside == "natural":
+        taylor = np.pad(taylor, ((0, 0), (1, 0)))
+        ends = np.insert(ends, 0, ends[0] - length)
+    if layer.outside == "linear":
+        pieces = PPoly(taylor, ends)
+        slope_a, slope_b = pieces([a, b], 1)
+        tangents = np.zeros((degree + 1, 2))
+        tangents[-2:-1] = slope_a, slope_b  # steps have no such row
+        tangents[-1] = pieces(a) - length * slope_a, pieces(b)
+        taylor = np.concatenate([tangents[:, :1], taylor, tangents[:, 1:]], axis=1)
+        ends = np.concatenate([[a - length], ends, [b + length]])
+    return PPoly(taylor, ends, extrapolate=layer.outside != "error")
+
+
+def _derivatives_at(layer: KnotLayer, space: SplineSpace, w: FloatArray, x: FloatArray, m: int) -> FloatArray:
     scaled = layer.basis == "scaled-relu"
-    begin = np.array([left for left, right in pairwise(space.breakpoints) if left < right])
-    taylor = [
-        relu_powers.design_matrix(space, begin, derivative=m, scaled=scaled) @ w / math.factorial(m)
-        for m in reversed(range(space.order))
-    ]
-    ends = np.append(begin, space.breakpoints[-1])
-    return PPoly(np.array(taylor), ends, extrapolate=layer.outside == "polynomial")
+    rows = relu_powers.design_matrix(space, x, derivative=m, outside="natural", scaled=scaled)
+    values: FloatArray = rows @ w
+    return values
 
 
 class Inspectable(SameFunction):
@@ -153,10 +229,12 @@ class Inspectable(SameFunction):
     def edge_function(self, theta: Any, layer: int, output: int, input: int) -> "BSpline | PPoly":
         """Return the spline on one edge as an object of SciPy, which needs refkan no more.
 
-        Of B-splines it is a `scipy.interpolate.BSpline`, of ReLU powers a `PPoly` of the pieces between breakpoints; of
-        SiLU edges the spline part w_s sum_i C_i b_i, to which the network adds w_b silu(x). It is the edge's function
-        on the domain of its input; under outside="polynomial" everywhere, and of B-splines under "natural" as far as
-        the knots reach. Elsewhere it returns NaN.
+        For B-splines it is a `scipy.interpolate.BSpline`, for ReLU powers a `PPoly`; for SiLU edges the spline part
+        w_s sum_i C_i b_i, to which the network adds w_b silu(x). Outside the domain it follows the layer's rule
+        `outside`: it continues along the tangents ("linear"), by the last pieces ("polynomial") or by the basis
+        functions as they are ("natural"). Under "error", where the network raises an error, it returns NaN. At the ends
+        of the domain second derivatives jump under "linear", so that SciPy has no ``spline.derivative(nu)`` of higher
+        orders; ``spline(x, nu)`` evaluates them on either side.
 
         Parameters
         ----------

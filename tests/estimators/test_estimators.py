@@ -121,6 +121,26 @@ def test_three_classes_with_names(rng):
     assert_allclose(model.predict_proba(X).sum(axis=1), 1.0, rtol=1e-14)
 
 
+MASKED = np.ma.masked_equal(np.arange(60.0).reshape(30, 2), 0.0)
+
+
+def test_masked_inputs_of_predictions_are_refused(rng):
+    model = SplineRegressor().fit(rng.uniform(size=(30, 2)), np.arange(30.0))
+    with pytest.raises(ValueError, match="X must hold no masked entries"):
+        model.predict(MASKED)
+
+
+@pytest.mark.parametrize("factor", [1e308, 1e-308])
+@pytest.mark.parametrize("model", [SplineRegressor(), SplineClassifier()])
+def test_only_ratios_of_weights_matter(model, factor, rng):
+    X = rng.uniform(size=(40, 2))
+    y = (X[:, 0] > 0.4).astype(int)
+    weights = rng.uniform(0.25, 1.0, size=40)
+    theta = clone(model).fit(X, y, weights).theta_
+    assert np.abs(theta).max() > 0.1
+    assert_allclose(clone(model).fit(X, y, factor * weights).theta_, theta, rtol=0, atol=1e-5 * np.abs(theta).max())
+
+
 @each_row(
     "model, X, y, weights, message",
     (SplineRegressor("wide"), None, None, None, "hidden_layer_sizes must be 'auto' or a sequence of widths"),
@@ -131,6 +151,40 @@ def test_three_classes_with_names(rng):
     (SplineRegressor(), None, None, np.zeros(30), "must contain at least one non-zero number"),
     (SplineClassifier(), None, np.ones(30), None, "at least two classes; got one class, 1.0"),
     (SplineClassifier(), None, np.linspace(0, 1, 30), None, "continuous"),
+    (SplineRegressor(max_iter=2.5), None, None, None, "max_iter must be an integer; got 2.5"),
+    (SplineRegressor(early_stopping="False"), None, None, None, "early_stopping must be True or False; got 'False'"),
+    (SplineRegressor(n_iter_no_change=-1), None, None, None, "n_iter_no_change must be at least 1; got -1"),
+    (SplineRegressor(validation_fraction=1), None, None, None, "validation_fraction must be less than 1; got 1"),
+    (
+        SplineRegressor(validation_fraction=0),
+        None,
+        None,
+        None,
+        "validation_fraction must be finite and positive; got 0",
+    ),
+    (SplineRegressor(ridge="small"), None, None, None, "ridge must be"),
+    (SplineRegressor(), 1e308 * np.ones((30, 2)), np.ones(30), None, r"X must not exceed 1e\+150 in size; got 1e\+308"),
+    (SplineClassifier(), 1e308 * np.ones((30, 2)), np.arange(30) % 2, None, "X must not exceed"),
+    (SplineRegressor(), None, np.full(30, -1e200), None, r"y must not exceed 1e\+150 in size; got 1e\+200"),
+    (
+        SplineRegressor(),
+        None,
+        np.array(["low"] * 30),
+        None,
+        "y must hold numbers; got text, 'low': use SplineClassifier",
+    ),
+    (SplineRegressor(), None, np.array(["low"] * 30, object), None, "y must hold numbers; got text, 'low'"),
+    (SplineRegressor(), MASKED, np.ones(30), None, "X must hold no masked entries; got 1"),
+    (SplineRegressor(), None, MASKED[:, 0], None, "y must hold no masked entries; got 1"),
+    (SplineClassifier(), None, MASKED[:, 0], None, "y must hold no masked entries; got 1"),
+    (SplineRegressor(), None, None, MASKED[:, 0], "sample_weight must hold no masked entries; got 1"),
+    (
+        SplineClassifier(),
+        None,
+        np.arange(30) % 2,
+        np.arange(30) % 2,
+        "sample_weight must be positive in at least two classes; got one class, 1",
+    ),
 )
 def test_bad_arguments_are_named(model, X, y, weights, message, rng):
     X = rng.uniform(size=(30, 2)) if X is None else X

@@ -127,9 +127,9 @@ def test_double_backward_that_is_not_defined_is_refused(options, remedy):
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).uniform(size=(9, 2))
     net, theta = rk.kan([2, 3, 1], 4, 2, **options).initialize(np.random.default_rng(1), x)
-    at = torch.tensor(x, requires_grad=True)
-    (dx,) = torch.autograd.grad(rk.interop.as_torch(net, theta)(at).sum(), at, create_graph=True)
-    refused(dx.square().sum().backward, remedy)
+    module = rk.interop.as_torch(net, theta)
+    (dtheta,) = torch.autograd.grad(module(torch.from_numpy(x)).sum(), module.theta, create_graph=True)
+    refused(dtheta.square().sum().backward, remedy)
 
 
 def test_the_hybrid_model_learns_its_friction(capsys):

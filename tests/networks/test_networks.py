@@ -157,14 +157,42 @@ def test_the_spline_of_an_edge_is_what_the_edge_adds(kind, order):
             np.testing.assert_allclose(f(z), expected, rtol=0, atol=1e-12 * scale)
 
 
-@pytest.mark.parametrize(("kind", "beyond"), [("polynomial", 0.7), ("powers go on", 0.7), ("natural", 0.2)])
-def test_beyond_the_domain(kind, beyond):
-    """Polynomials go on; natural B-splines decay; what no object of SciPy continues is NaN."""
-    net, theta, _ = started(3, OPTIONS[kind])
-    x = np.array([[-beyond, 0.5], [1 + beyond, 0.5]])
-    f = net.edge_function(theta, 0, 1, 0)
-    np.testing.assert_allclose(f(x[:, 0]), net.activations(theta, x).edges[0][:, 1, 0], rtol=1e-10, atol=1e-12)
-    assert np.isnan(started(3, {})[0].edge_function(theta, 0, 1, 0)(x[:, 0])).all()
+BEYOND = {**OPTIONS, "tails of powers": {"basis": "relu", "outside": "natural"}}
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("kind", BEYOND)
+def test_beyond_the_domain_edges_follow_the_rule_of_their_layer(kind, order):
+    if order == 1 and kind == "free knots":
+        pytest.skip("steps have no free knots")
+    net, theta, _ = started(order, BEYOND[kind])
+    beyond = np.concatenate([np.geomspace(1e-9, 7.0, 30), [40.0, 100.0]])
+    x = np.repeat(np.concatenate([-beyond, [0.0, 1.0], 1.0 + beyond])[:, None], 2, axis=1)
+    layer, part = net.layers[0], net.unpack(theta)[0]
+    first = rk.Network((layer,), ())
+    expected = first.activations(theta[net.slices[0]], x).edges[0][:, 1, 0]
+    if kind == "silu":
+        expected = expected - part["w_b"][1, 0] * x[:, 0] / (1 + np.exp(-x[:, 0]))
+    values = net.edge_function(theta, 0, 1, 0)(x[:, 0])
+    size = np.abs(expected) + 1.0 + np.abs(x[:, 0] ** (order - 1))
+    np.testing.assert_allclose(values / size, expected / size, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("basis", ["spline", "relu"])
+def test_beyond_the_domain_there_is_nothing_under_error(basis):
+    net, theta, _ = started(3, {"outside": "error", "basis": basis, "node_map": "sigmoid"})
+    assert np.isnan(net.edge_function(theta, 0, 1, 0)([-0.1, 1.1])).all()
+    assert np.isfinite(net.edge_function(theta, 0, 1, 0)([0.0, 1.0])).all()
+
+
+def test_edges_of_clamped_and_repeated_knots_go_on_too():
+    for knots, order in (([0.0] * 4 + [0.3, 0.3, 0.6] + [1.0] * 4, 4), ([0.0] * 3 + [1.0] * 3, 3)):
+        for outside in ("linear", "natural", "polynomial"):
+            layer = rk.SplineLayer((rk.SplineSpace(knots, order),), 1, outside=outside)
+            net, x = rk.Network((layer,), ()), np.linspace(-2.0, 3.0, 301)
+            theta = np.random.default_rng(0).normal(size=net.n_params)
+            f = net.edge_function(theta, 0, 0, 0)
+            np.testing.assert_allclose(f(x), net(theta, x[:, None])[:, 0], rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("kind", OPTIONS)

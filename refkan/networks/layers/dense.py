@@ -85,7 +85,8 @@ class DenseLayer(Checked, Layer):
         """Raise nothing: derivatives exist except at kinks, where second ones of ReLUs are zero on both sides."""
         if self.activation != "relu" or order == 0:
             return None
-        return f"the {('first', 'second')[order - 1]} derivative of ReLU networks {('jumps', 'is zero')[order - 1]}"
+        said = ("first derivative of ReLU networks jumps", "second derivative of ReLU networks is zero")
+        return "the " + said[min(order, 2) - 1]
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw weights by He for ReLU kinds, by Glorot otherwise, and N(0, 1/P) without activation; biases are 0."""

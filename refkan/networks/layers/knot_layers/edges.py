@@ -98,7 +98,7 @@ class EdgeLayer(SplineEdges):
         """
         if order == 0 or self.order > order + 1:
             return None
-        which = ("values", "first", "second")[order]
+        which = ("values", "first", "second", "third")[order]
         if self.order <= order:
             raise ValueError(
                 f"{which} derivatives in x need splines of order >= {order + 2} (order {order + 1}: they jump at the "
