@@ -6,7 +6,7 @@ import numpy as np
 
 from refkan.base import as_vector, check_annotated, real
 from refkan.base.extras import needed
-from refkan.interop.derivative_forms import gradient_of_form
+from refkan.interop.derivative_forms import gradient_of_form, require_second_derivatives
 from refkan.networks import Network
 
 
@@ -89,6 +89,7 @@ def _value(jax: Any, net: Network) -> Any:
         )
 
     def moved(at: Any, direction: Any) -> Any:
+        require_second_derivatives(net)
         return called(_tangent_of_pullback, at, *at, *direction)
 
     value = jax.custom_vjp(

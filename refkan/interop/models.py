@@ -49,6 +49,9 @@ def from_pykan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
 def to_pykan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
     """Write a network into a `kan.KAN` of the same widths; grids may have another number of intervals.
 
+    To train the model on with ``model.fit``, pass ``update_grid=False``: by default pykan first moves the grids to the
+    quantiles of the samples, at steps 0, 5, ..., and fits new coefficients, so that the model is another function.
+
     Parameters
     ----------
     net, theta : Network, array (n_params,)

@@ -95,10 +95,7 @@ class SameFunction(Composition):
         True
         """
         if not any(layer.refinable for layer in self.layers):
-            kinds = dict.fromkeys(type(layer).__name__ for layer in self.layers)
-            raise ValueError(
-                f"refine needs a network with knots or Chebyshev layers; got a network of {', '.join(kinds)} only"
-            )
+            raise ValueError(f"refine needs a network with knots or Chebyshev layers; got {self.layer_kinds} only")
         factors = factor
         if not is_sequence(factor):
             factors = [factor] * len(self.layers)  # type: ignore[list-item]

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import check_annotated
+from refkan.base import FloatArray, as_array, check_annotated, check_type, is_sequence, real
+from refkan.base.short_reprs import short
 from refkan.plots.style import BLUE, GREY, LINE, THIN, Axes, Figure, finish, place
 from refkan.training.adaptivity.adaptive_results import AdaptiveResult
 from refkan.training.losses import LeastSquares
@@ -123,17 +124,26 @@ def convergence(
     >>> axes.get_legend().get_texts()[0].get_text()
     'cubic, exponent -4.0'
     """
-    check_annotated(convergence, locals())
+    check_annotated(convergence, locals(), but=["curves"])
+    check_type("curves", curves, Mapping)
     figure, axes = place(axes)
-    for name, (cost, error) in curves.items():
-        x, y = np.asarray(cost, float), np.asarray(error, float)
-        if x.shape != y.shape or x.ndim != 1 or not (np.all(x > 0) and np.all(y > 0)):
-            raise ValueError(f"curves[{name!r}] must hold positive costs and as many positive errors")
+    for name, curve in curves.items():
+        x, y = _positive_pair(f"curves[{name!r}]", curve)
         several = np.unique(x).size > 1
         rate = f", exponent {np.polyfit(np.log(x), np.log(y), 1)[0]:.1f}" if several else ""
         axes.loglog(x, y, marker="o", ms=4, lw=LINE, label=f"{name}{rate}")
     finish(axes, xlabel=xlabel, ylabel=ylabel)
     return figure
+
+
+def _positive_pair(name: str, curve: Any) -> tuple[FloatArray, FloatArray]:
+    """The costs and the errors of a curve."""
+    if not is_sequence(curve) or len(curve) != 2:
+        raise TypeError(f"{name} must be a pair of arrays, costs and errors; got {short(curve)}")
+    x, y = (real(name, as_array(name, part)) for part in curve)
+    if x.shape != y.shape or x.ndim != 1 or not (np.all(x > 0) and np.all(y > 0)):
+        raise ValueError(f"{name} must hold positive costs and as many positive errors; got {short(curve)}")
+    return x, y
 
 
 def residuals(problem: LeastSquares, theta: Any, output: int = 0, axes: Axes | None = None) -> Figure:

@@ -88,3 +88,21 @@ def test_second_derivatives_that_are_not_defined_are_refused(options, remedy):
     slopes = jax.grad(lambda theta: F(theta, x).sum())
     np.testing.assert_allclose(slopes(theta), net.vjp(theta, x)[1](np.ones((9, 1)))[0], rtol=1e-14)
     refused(lambda: jax.grad(lambda theta: (slopes(theta) ** 2).sum())(theta), remedy)
+
+
+def test_derivatives_beyond_second_ones_are_refused():
+    x = np.random.default_rng(0).uniform(size=(5, 1))
+    net, theta = rk.kan([1, 3, 1], 5, 2).initialize(np.random.default_rng(1), x)
+    F = rk.interop.as_jax(net, theta)
+
+    def u_xx(theta, x):
+        slope = jax.grad(lambda x: F(theta, x).sum())
+        return jax.grad(lambda x: slope(x).sum())(x)
+
+    np.testing.assert_allclose(u_xx(theta, x), net.jet(theta, x, [[1.0]]).second[:, 0], rtol=1e-12)
+    for argument in (0, 1):
+        refused(lambda k=argument: jax.grad(lambda *at: u_xx(*at).sum(), k)(theta, x), "callbacks do not support JVP")
+    kinked, theta = rk.kan([1, 1], 2, 3).initialize(np.random.default_rng(1), x)
+    F = rk.interop.as_jax(kinked, theta)
+    with pytest.raises(Exception, match="second derivatives in x need splines of order >= 4"):
+        jax.block_until_ready(u_xx(theta, x))

@@ -200,12 +200,14 @@ def test_third_derivatives_in_x_are_there_and_what_follows_is_refused():
     spline = net.edge_function(theta, 0, 0, 0)
     np.testing.assert_allclose(third.detach()[:, 0], spline(x[:, 0], 3), rtol=0, atol=1e-11)
     assert third.requires_grad
+    bent = func.jacfwd(func.jacrev(func.jacrev(lambda x: module(x[None])[0, 0])))
+    torch.testing.assert_close(func.vmap(bent)(at.detach())[:, 0, 0], third.detach(), rtol=0, atol=1e-11)
     for call in (
-        third.sum().backward,
-        lambda: torch.autograd.grad(third.sum(), module.theta),
-        lambda: torch.autograd.grad(third.sum(), at),
+        lambda: chained(module, at, 3).sum().backward(),
+        lambda: torch.autograd.grad(chained(module, at, 3).sum(), module.theta),
         lambda: chained(module, at, 4),
-        lambda: func.jvp(lambda x: chained(module, x, 3), (at,), (at,)),
+        lambda: func.vmap(func.jacfwd(bent))(at.detach()),
+        lambda: func.vmap(func.jacrev(bent))(at.detach()),
     ):
         refused(call, "available are all second derivatives in theta and x, gradients")
 

@@ -188,7 +188,7 @@ test_conversions = refusals(
 @pytest.mark.parametrize("kind", MLP_KINDS)
 def test_dense_networks_have_no_knots(kind):
     net = NetworkCase(kind, "none").build()
-    refused(net.refine, "refine needs a network with knots or Chebyshev layers; got a network of DenseLayer only")
+    refused(net.refine, "refine needs a network with knots or Chebyshev layers; got DenseLayer only")
     refused(net.with_free_knots, "with_free_knots needs a network with knots; got none")
     refused(lambda: net.insert(0, [0.5]), "layer 0 must be one with knots; got a DenseLayer")
     assert net.with_fixed_knots(np.zeros(net.n_params)).layers == net.layers

@@ -192,6 +192,11 @@ def test_convergence_has_curves_and_exponents():
     (axes,) = rk.plots.convergence({"a": (n, 3 * n**-2.0), "b": ([4.0], [1.0])}).axes
     assert [t.get_text() for t in axes.get_legend().get_texts()] == ["a, exponent -2.0", "b"]
     refused(lambda: rk.plots.convergence({"c": ([1.0, 2.0], [1.0, 0.0])}), r"curves\['c'\] must hold positive costs")
+    for curve in (3, None, "ab", [1.0], ([1.0], [1.0], [1.0])):
+        answer = r"TypeError: curves\['a'\] must be a pair of arrays, costs and errors; got"
+        refused(lambda curve=curve: rk.plots.convergence({"a": curve}), answer)
+    refused(lambda: rk.plots.convergence({"a": ("x", "y")}), r"TypeError: curves\['a'\] must hold numbers")
+    refused(lambda: rk.plots.convergence([([1.0], [1.0])]), "TypeError: curves must be a Mapping; got list")
 
 
 def every_plot(fit, axes):

@@ -286,7 +286,9 @@ class Layer(ShortRepr, ABC):
             return self
         raise ValueError(f"basis {basis!r} is not available: {self._why_no_other_basis}")
 
-    _why_no_other_basis = "a dense layer has none"
+    @property
+    def _why_no_other_basis(self) -> str:
+        return f"a {type(self).__name__} has none"
 
     def change_basis(self, vector: Array, basis: str, way: str) -> Array:
         """Take parameters (n_params,), or a step, "to" coefficients in `basis` or "back", or a "gradient" to them."""

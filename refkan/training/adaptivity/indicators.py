@@ -26,7 +26,7 @@ def check_layers(net: Network, layers: Sequence[int] | None) -> tuple[int, ...]:
     with_splines = [k for k, layer in enumerate(net.layers) if layer.has_knots]
     if layers is None:
         if not with_splines:
-            raise ValueError("net must have a layer with knots; got dense layers only")
+            raise ValueError(f"net must have a layer with knots; got {net.layer_kinds} only")
         return tuple(with_splines)
     chosen = sorted({check_count(f"layers[{i}]", k, 0, len(net.layers) - 1) for i, k in enumerate(layers)})
     if not chosen:
