@@ -177,11 +177,6 @@ class Composition(Frozen):
         return FixedJet(self.statistics[:, None])
 
     @property
-    def layer_kinds(self) -> str:
-        """The classes of the layers, each once."""
-        return ", ".join(dict.fromkeys(type(layer).__name__ for layer in self.layers))
-
-    @property
     def basis(self) -> str | None:
         """Basis of the coefficients: "spline", "relu" or "scaled-relu"; None for a network without, or with several."""
         bases = {layer.basis for layer in self.layers if layer.basis is not None}

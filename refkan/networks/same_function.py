@@ -70,6 +70,11 @@ class SameFunction(Composition):
         """
         return self._with(layer.in_basis(basis) for layer in self.layers)
 
+    @property
+    def layer_kinds(self) -> str:
+        """The classes of the layers, each once."""
+        return ", ".join(dict.fromkeys(type(layer).__name__ for layer in self.layers))
+
     def refine(self, factor: int | Sequence[int] = 2) -> Self:
         r"""Cut every interval of every knot vector into `factor` equal ones; `convert` takes the parameters there.
 

@@ -80,7 +80,7 @@ def test_a_dense_network_has_its_own_parameters(tmp_path):
     np.savetxt(tmp_path / "samples.csv", np.hstack([x, x]), delimiter=",")
     options = ["--network", str(tmp_path / "net.npz"), "--data", str(tmp_path / "samples.csv")]
     assert "own parameters" in run(*options, "--certify").out
-    assert "basis 'relu' is not available: a DenseLayer has none" in refused(*options, "--bases", "relu")
+    assert "basis 'relu' is not available: DenseLayer has none" in refused(*options, "--bases", "relu")
 
 
 NUMBERS = "must hold numbers separated by commas, as many in each line: "

@@ -145,6 +145,20 @@ def test_a_model_that_comes_back_trains_on(pykan, torch, used, factor):
     assert losses[-1] < losses[0]
 
 
+def test_fit_of_pykan_leaves_grids_alone_without_update_grid(pykan, torch):
+    """With steps of length 0 nothing but the update of the grids changes a model."""
+    model, x = model_of(pykan, torch), torch.rand(200, 2) ** 2
+    data = dict.fromkeys(("train_input", "test_input"), x) | dict.fromkeys(
+        ("train_label", "test_label"), torch.sin(3 * x[:, :1]) * x[:, 1:]
+    )
+    interop.to_pykan(*interop.from_pykan(model), model)
+    before = model(x).detach()
+    model.fit(data, opt="Adam", steps=1, lr=0.0, update_grid=False)
+    assert torch.equal(model(x), before)
+    model.fit(data, opt="Adam", steps=1, lr=0.0)
+    assert not torch.allclose(model(x), before, rtol=0, atol=1e-4)
+
+
 def efficient_kan(torch, widths, intervals=4, degree=3):
     """Modules of the names and the formulas of efficient-kan."""
 

@@ -8,7 +8,7 @@ import pytest
 
 import refkan as rk
 from refkan.networks import architectures
-from refkan.networks.layers import ChebyshevLayer, SiluLayer
+from refkan.networks.layers import ChebyshevLayer, DenseLayer, SiluLayer
 from tests.shared.factories import EDGE_KINDS, MLP_KINDS, NODE_MAPS, NetworkCase, samples, with_layers
 from tests.shared.refusals import NAN, refusals, refused
 
@@ -208,3 +208,14 @@ def test_networks_are_refused_beyond_a_number_of_coefficients_and_not_before(bui
     build()
     monkeypatch.setattr(architectures, "MAX_PARAMETERS", coefficients - 1)
     refused(build, f"with {coefficients} coefficients")
+
+
+def test_layers_of_ones_own_are_named():
+    """As any layer without knots, not as dense ones."""
+
+    class Own(DenseLayer):
+        pass
+
+    net = rk.Network((Own(1, 1),), ())
+    refused(net.refine, "refine needs a network with knots or Chebyshev layers; got Own only")
+    refused(lambda: net.to_basis("relu"), "basis 'relu' is not available: Own has none")

@@ -288,7 +288,7 @@ class Layer(ShortRepr, ABC):
 
     @property
     def _why_no_other_basis(self) -> str:
-        return f"a {type(self).__name__} has none"
+        return f"{type(self).__name__} has none"
 
     def change_basis(self, vector: Array, basis: str, way: str) -> Array:
         """Take parameters (n_params,), or a step, "to" coefficients in `basis` or "back", or a "gradient" to them."""

@@ -262,7 +262,7 @@ def test_residuals_that_overflow_are_refused():
 
 def test_other_bases_are_refused_where_there_are_none():
     net, theta = rk.mlp([2, 3, 1]).initialize(np.random.default_rng(0), X)
-    refused(lambda: rk.spectrum(rk.LeastSquares(net, X, Y[:, :1]), theta, basis="relu"), "a DenseLayer has none")
+    refused(lambda: rk.spectrum(rk.LeastSquares(net, X, Y[:, :1]), theta, basis="relu"), "DenseLayer has none")
     net, theta = rk.kan([2, 1], 3, 2, edge="silu").initialize(np.random.default_rng(0), X)
     refused(lambda: rk.spectrum(rk.LeastSquares(net, X, Y[:, :1]), theta, basis="relu"), "a SiLU edge is defined")
     net, theta = rk.kan([2, 1], 3, 2, free_knots=True).initialize(np.random.default_rng(0), X)
