@@ -1,27 +1,14 @@
 """Checks of derivatives, adjoints and invariances on plain callables, which know nothing of networks.
 
-Each check returns a frozen report with ``ok``, ``table`` (text, for reading) and ``raise_if_failed()`` (for tests). A
-report has no truth value of its own: write ``assert report.ok, report.table``, never ``assert report``.
+Each check returns a `Report` with ``ok``, ``table`` (text, for reading) and ``raise_if_failed()`` (for tests); the
+numbers are its other attributes. A report has no truth value of its own: write ``assert report.ok, report.table``,
+never ``assert report``.
 """
 
-from refkan.checks.adjoints import DotReport, DotTrial, dot_test
-from refkan.checks.gradients import Failure, GradientReport, gradient_check, jacobian_check
-from refkan.checks.invariance import InvarianceReport, invariance_test
+from refkan.checks.adjoints import dot_check
+from refkan.checks.gradients import gradient_check, jacobian_check
+from refkan.checks.invariance import invariance_check
 from refkan.checks.reports import Report
-from refkan.checks.taylor import Remainder, TaylorReport, taylor_test
+from refkan.checks.taylor import taylor_check
 
-__all__ = [
-    "DotReport",
-    "DotTrial",
-    "Failure",
-    "GradientReport",
-    "InvarianceReport",
-    "Remainder",
-    "Report",
-    "TaylorReport",
-    "dot_test",
-    "gradient_check",
-    "invariance_test",
-    "jacobian_check",
-    "taylor_test",
-]
+__all__ = ["Report", "dot_check", "gradient_check", "invariance_check", "jacobian_check", "taylor_check"]

@@ -15,7 +15,9 @@ def as_point(name: str, value: Any) -> Array:
     """Return a finite real array; float32 stays, as steps and tolerances follow from the precision."""
     array = as_array(name, value)
     real(name, array)
-    return array.astype(np.float32) if getattr(value, "dtype", None) == np.float32 else array.copy()
+    if getattr(value, "dtype", None) == np.float32:
+        return array.astype(np.float32)
+    return array.copy()
 
 
 def as_scale(scale: Any, shape: tuple[int, ...]) -> Array:
@@ -43,33 +45,31 @@ def relative_step(dtype: Any) -> float:
     return float(np.cbrt(np.finfo(dtype).eps))
 
 
-def central_differences(value: Function, theta: Array, shape: tuple[int, ...], step: float | None = None) -> Array:
+def central_differences(value: Function, theta: Array, shape: tuple[int, ...], step: float) -> Array:
     """Return d value / d theta, shape (M, n), by ``(f(theta + h e_i) - f(theta - h e_i)) / (2h)``.
 
-    ``h_i = step * max(1, |theta_i|)``; `step` is eps^(1/3) by default.
+    ``h_i = step * max(1, |theta_i|)``.
     """
-    relative = relative_step(theta.dtype) if step is None else step
     columns = []
     for i in range(theta.size):
-        h = relative * max(1.0, abs(float(theta.flat[i])))
+        h = step * max(1.0, abs(float(theta.flat[i])))
         plus, minus = theta.copy(), theta.copy()
         plus.flat[i] += h
         minus.flat[i] -= h
         width = float(plus.flat[i]) - float(minus.flat[i])  # the steps as rounded, not as asked for
         if width == 0.0:
-            raise ValueError(f"step must change theta; {relative:.2g} is lost in theta[{i}] = {theta.flat[i]}")
+            raise ValueError(f"step must change theta; {step:.2g} is lost in theta[{i}] = {theta.flat[i]}")
         upper = evaluate_real(f"value(theta + h e_{i})", value, plus, shape)
         lower = evaluate_real(f"value(theta - h e_{i})", value, minus, shape)
         columns.append((upper - lower).ravel() / width)
     return _as_columns(columns, shape)
 
 
-def complex_step(value: Function, theta: Array, shape: tuple[int, ...], step: float | None = None) -> Array:
+def complex_step(value: Function, theta: Array, shape: tuple[int, ...], h: float) -> Array:
     """Return d value / d theta, shape (M, n), by ``Im f(theta + i h e_i) / h``.
 
-    Nothing is subtracted, so that h may be tiny, eps^2 by default: the derivative is exact up to rounding.
+    Nothing is subtracted, so that h may be tiny: the derivative is exact up to rounding.
     """
-    h = _imaginary_step(theta) if step is None else step
     columns = []
     for i in range(theta.size):
         direction = np.zeros_like(theta)
@@ -88,7 +88,7 @@ def why_no_complex_step(value: Function, theta: Array, centre: Array) -> str | N
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            ours = _complex_derivative("value", value, theta, direction, _imaginary_step(theta), centre.shape)
+            ours = _complex_derivative("value", value, theta, direction, imaginary_step(theta.dtype), centre.shape)
     except Exception as error:  # whatever it is: real arguments may still be welcome
         return f"for a complex argument, {type(error).__name__}: {error}"
     size = max(1.0, float(np.abs(theta).max(initial=0.0)))
@@ -111,8 +111,9 @@ def why_no_complex_step(value: Function, theta: Array, centre: Array) -> str | N
     )
 
 
-def _imaginary_step(theta: Array) -> float:
-    return float(np.finfo(theta.dtype).eps) ** 2
+def imaginary_step(dtype: Any) -> float:
+    """Return eps^2, which is lost beside theta and far from underflow."""
+    return float(np.finfo(dtype).eps) ** 2
 
 
 def _complex_derivative(
@@ -130,5 +131,6 @@ def _complex_derivative(
 
 
 def _as_columns(columns: list[Array], shape: tuple[int, ...]) -> Array:
-    # Without parameters there is nothing to stack; the shape (M, 0) still stands.
-    return np.stack(columns, axis=1) if columns else np.zeros((int(np.prod(shape)), 0))
+    if not columns:  # no parameters, nothing to stack
+        return np.zeros((int(np.prod(shape)), 0))
+    return np.stack(columns, axis=1)

@@ -14,6 +14,8 @@ from refkan.checks.differences import (
     central_differences,
     complex_step,
     evaluate_real,
+    imaginary_step,
+    relative_step,
     why_no_complex_step,
 )
 from refkan.checks.reports import Report, format_index, format_table, verdict
@@ -22,7 +24,7 @@ _SHOWN = 10  # failures in the table; `failures` has them all
 
 
 class Failure(Frozen, eq=True):
-    """One entry that differs: `ours` is the reference derivative, `theirs` the value that was checked.
+    """One entry that differs: the `reference` derivative, and the one that was `checked`.
 
     `index` is an int for the gradient at a vector, else a tuple: the value's indices, then theta's.
 
@@ -31,13 +33,13 @@ class Failure(Frozen, eq=True):
     >>> import numpy as np, refkan as rk
     >>> wrong = lambda theta: np.array([2.0, 3.0]) * theta  # of theta_1^2 the derivative is 2 theta_1
     >>> (failure,) = rk.checks.gradient_check(lambda theta: (theta * theta).sum(), wrong, np.array([1.0, 1.0])).failures
-    >>> failure.index, failure.ours, failure.theirs
+    >>> failure.index, failure.reference, failure.checked
     (1, 2.0, 3.0)
     """
 
     index: int | tuple[int, ...]
-    ours: float
-    theirs: float
+    reference: float
+    checked: float
     relative_error: float
 
 
@@ -77,7 +79,7 @@ def gradient_check(
     *,
     method: str = "auto",
     rtol: float | None = None,
-    atol: float | None = None,
+    atol: float = 0.0,
     step: float | None = None,
     scale: npt.ArrayLike | None = None,
 ) -> GradientReport:
@@ -87,12 +89,13 @@ def gradient_check(
     ``(f(theta + h e_i) - f(theta - h e_i)) / (2h)``, h = eps^(1/3) max(1, |theta_i|). An entry
     passes if ::
 
-        |theirs_i - ours_i| <= atol + rtol * scale_i,
-        scale_i = max(|ours_i|, |theirs_i|, max_j |ours_j|)                              complex
-        scale_i = max(|ours_i|, |theirs_i|, max_j |ours_j|, |f| / max(1, |theta_i|))     central
+        |g_i - f_i| <= atol + rtol * scale_i,
+        scale_i = max(|f_i|, |g_i|, max_j |f_j|)                              complex
+        scale_i = max(|f_i|, |g_i|, max_j |f_j|, |f| / max(1, |theta_i|))     central
 
-    with ours the reference. The last term of `scale_i` is the size of the rounding in a difference quotient. Where the
-    gradient is small because large terms cancel, as near a minimum, pass their sum as `scale`, or an `atol`.
+    with f_i the reference and g_i the entry that is checked. The last term of `scale_i` is the size of the rounding in
+    a difference quotient. If the gradient is small because large terms cancel, as near a minimum, pass their sum as
+    `scale`, or an `atol`.
 
     Parameters
     ----------
@@ -110,8 +113,7 @@ def gradient_check(
         512 eps (1.1e-13) for the complex step: rounding relative to the largest entry, with room for sums that cancel
         by two orders. 256 eps^(2/3) (9e-9) for central differences, whose truncation and rounding are about eps^(2/3):
         room for third derivatives and rounding two orders above the scale.
-    atol : float, optional
-        0 by default.
+    atol : float
     step : float, optional
         h of the complex step (eps^2 by default), or h / max(1, |theta_i|) of central differences (eps^(1/3)).
     scale : array_like, optional
@@ -154,7 +156,7 @@ def jacobian_check(
     *,
     method: str = "auto",
     rtol: float | None = None,
-    atol: float | None = None,
+    atol: float = 0.0,
     step: float | None = None,
     scale: npt.ArrayLike | None = None,
 ) -> GradientReport:
@@ -191,86 +193,123 @@ def jacobian_check(
     return _check("jacobian", None, value, jacobian, theta, method, rtol, atol, step, scale)
 
 
+class _Reference(Frozen):
+    """A way to compute reference derivatives: its name, its step, and its relative tolerance by default."""
+
+    name: str
+    derivative: Callable[[Function, Array, tuple[int, ...], float], Array]
+    step: float
+    rtol: float
+
+    @classmethod
+    def of(cls, name: str, dtype: Any) -> "_Reference":
+        """The complex step or central differences, in a precision."""
+        eps = float(np.finfo(dtype).eps)
+        if name == "complex":
+            return cls(name, complex_step, imaginary_step(dtype), 512 * eps)
+        return cls(name, central_differences, relative_step(dtype), 256 * eps ** (2 / 3))
+
+    def scales(self, first: Array, second: Array, centre: Array, theta: Array) -> Array:
+        """What errors are relative to, of the shape of the derivatives."""
+        rows, n = centre.size, theta.size
+        a, b = np.abs(first).reshape(rows, n), np.abs(second).reshape(rows, n)
+        scales = np.maximum(np.maximum(a, b), a.max(axis=1, initial=0.0, keepdims=True))
+        if self.name == "central":
+            size = np.maximum(1.0, np.abs(theta)).reshape(1, n)
+            scales = np.maximum(scales, np.abs(centre).reshape(rows, 1) / size)
+        return scales.reshape(centre.shape + theta.shape)
+
+
 def _check(
-    name: str, shape: tuple[int, ...] | None, value: Function, derivative: Function, theta: Any, method: str, *more: Any
+    name: str,
+    shape: tuple[int, ...] | None,
+    value: Function,
+    derivative: Function,
+    theta: Any,
+    method: str,
+    rtol: float | None,
+    atol: float,
+    step: float | None,
+    scale: Any,
 ) -> GradientReport:
-    """Compare all entries; `more` are rtol, atol, step and scale."""
-    rtol, atol, step, scale = more
+    """Compare all entries."""
     check_choice("method", method, ("auto", "complex", "central"))
     check_function("value", value, 1)
     check_function(name, derivative, 1)
-    rtol = None if rtol is None else check_tolerance("rtol", rtol)
-    atol = 0.0 if atol is None else check_tolerance("atol", atol)
+    if rtol is not None:
+        rtol = check_tolerance("rtol", rtol)
+    atol = check_tolerance("atol", atol)
     if step is not None:
         step = check_positive("step", step)
     point = as_point("theta", theta)
     centre = evaluate_real("value(theta)", value, point, shape)
-    theirs = evaluate_real(f"{name}(theta)", derivative, point, centre.shape + point.shape)
-    given = None if scale is None else as_scale(scale, theirs.shape)
-    reason = None if method == "central" else why_no_complex_step(value, point, centre)
+    checked = evaluate_real(f"{name}(theta)", derivative, point, centre.shape + point.shape)
+    if scale is not None:
+        scale = as_scale(scale, checked.shape)
+    reason = None
+    if method != "central":
+        reason = why_no_complex_step(value, point, centre)
     if method == "complex" and reason is not None:
         raise ValueError(f"value does not allow the complex step: {reason}")
 
-    def compare(used: str, note: str = "") -> tuple[GradientReport, Array]:
-        reference = complex_step if used == "complex" else central_differences
-        ours = reference(value, point, centre.shape, step).reshape(theirs.shape)
-        scales = _scales(used, ours, theirs, centre, point) if given is None else given
-        return _report(name, used, note, ours, theirs, scales, _tolerance(used, rtol, point), atol), ours
+    def compare(way: _Reference, note: str = "") -> tuple[GradientReport, Array]:
+        exact = way.derivative(value, point, centre.shape, step or way.step).reshape(checked.shape)
+        scales = scale
+        if scales is None:
+            scales = way.scales(exact, checked, centre, point)
+        tolerances = (way.rtol if rtol is None else rtol), atol
+        return _report(name, way.name, note, exact, checked, scales, *tolerances), exact
 
-    if method == "central" or reason is not None:
-        return compare("central", f"complex step not possible: {reason}" if reason else "")[0]
-    report, exact = compare("complex")
+    central = _Reference.of("central", point.dtype)
+    if method == "central":
+        return compare(central)[0]
+    if reason is not None:
+        return compare(central, f"complex step not possible: {reason}")[0]
+    report, exact = compare(_Reference.of("complex", point.dtype))
     if method == "complex" or report.ok:
         return report
     # A small part of the function may still lose its imaginary part. Then the references contradict each other.
-    second, rough = compare("central", "central differences contradict the complex step")
-    contradicted = np.abs(exact - rough) > _tolerance("central", None, point) * _scales(
-        "central", rough, exact, centre, point
-    )
-    return second if contradicted.any() else report
-
-
-def _tolerance(method: str, rtol: float | None, theta: Array) -> float:
-    eps = float(np.finfo(theta.dtype).eps)
-    default = 512 * eps if method == "complex" else 256 * eps ** (2 / 3)
-    return default if rtol is None else rtol
-
-
-def _scales(method: str, ours: Array, theirs: Array, centre: Array, theta: Array) -> Array:
-    rows, n = centre.size, theta.size
-    ours, theirs = np.abs(ours).reshape(rows, n), np.abs(theirs).reshape(rows, n)
-    scales = np.maximum(np.maximum(ours, theirs), ours.max(axis=1, initial=0.0, keepdims=True))
-    if method == "central":
-        scales = np.maximum(scales, np.abs(centre).reshape(rows, 1) / np.maximum(1.0, np.abs(theta)).reshape(1, n))
-    return scales.reshape(centre.shape + theta.shape)
+    second, rough = compare(central, "central differences contradict the complex step")
+    contradicted = np.abs(exact - rough) > central.rtol * central.scales(rough, exact, centre, point)
+    if contradicted.any():
+        return second
+    return report
 
 
 def _report(
-    name: str, method: str, note: str, ours: Array, theirs: Array, scales: Array, rtol: float, atol: float
+    name: str, method: str, note: str, reference: Array, checked: Array, scales: Array, rtol: float, atol: float
 ) -> GradientReport:
-    error = np.abs(theirs - ours)
+    error = np.abs(checked - reference)
     # 0 / 0 is agreement; an error on a scale of 0 is infinitely large.
     relative = np.divide(error, scales, out=np.where(error > 0, np.inf, 0.0), where=scales > 0)
     wrong = [tuple(map(int, index)) for index in np.argwhere(error > atol + rtol * scales)]
     wrong.sort(key=lambda index: -relative[index])
-    failures = tuple(
-        Failure(at[0] if len(at) == 1 else at, float(ours[at]), float(theirs[at]), float(relative[at])) for at in wrong
-    )
+    failures = tuple(_failure(at, reference, checked, relative) for at in wrong)
     worst = float(relative.max(initial=0.0))
     lines = [
-        f"{name} check {verdict(not failures)}: {len(failures)} of {ours.size} entries beyond the tolerance; "
+        f"{name} check {verdict(not failures)}: {len(failures)} of {checked.size} entries beyond the tolerance; "
         f"reference {method}, largest relative error {worst:.2e}, rtol {rtol:.2e}, atol {atol:.2e}"
     ]
     if note:
         lines.append(note)
     if failures:
-        rows = []
-        for at, failure in zip(wrong[:_SHOWN], failures, strict=False):
-            # The ratio often names the mistake: -1 is a sign, 2 a factor, 0 an omission.
-            ratio = f"{failure.theirs / failure.ours:.6g}" if failure.ours != 0 else "-"
-            numbers = f"{failure.ours:.10e}", f"{failure.theirs:.10e}", ratio, f"{failure.relative_error:.2e}"
-            rows.append([format_index(at), *numbers])
-        lines.append(format_table(["index", "ours (reference)", "theirs", "theirs/ours", "relative error"], rows))
+        rows = [[format_index(at), *_cells(failure)] for at, failure in zip(wrong[:_SHOWN], failures, strict=False)]
+        lines.append(format_table(["index", "reference", "checked", "checked/reference", "relative error"], rows))
     if len(failures) > _SHOWN:
         lines.append(f"... and {len(failures) - _SHOWN} more")
     return GradientReport(not failures, "\n".join(lines), failures, method, worst, rtol, atol)
+
+
+def _failure(at: tuple[int, ...], reference: Array, checked: Array, relative: Array) -> Failure:
+    index: int | tuple[int, ...] = at
+    if len(at) == 1:
+        index = at[0]
+    return Failure(index, float(reference[at]), float(checked[at]), float(relative[at]))
+
+
+def _cells(failure: Failure) -> list[str]:
+    # The ratio often names the mistake: -1 is a sign, 2 a factor, 0 an omission.
+    ratio = "-"
+    if failure.reference != 0:
+        ratio = f"{failure.checked / failure.reference:.6g}"
+    return [f"{failure.reference:.10e}", f"{failure.checked:.10e}", ratio, f"{failure.relative_error:.2e}"]

@@ -12,7 +12,7 @@ from refkan.checks.reports import Report, format_index, verdict
 
 
 class InvarianceReport(Report):
-    """The outcome of `invariance_test`.
+    """The outcome of `invariance_check`.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class InvarianceReport(Report):
     --------
     >>> import numpy as np, refkan as rk
     >>> x = np.array([[0.0], [2.0]])
-    >>> report = rk.checks.invariance_test(np.square, lambda x: np.minimum(x * x, 3.0), x)
+    >>> report = rk.checks.invariance_check(np.square, lambda x: np.minimum(x * x, 3.0), x)
     >>> report.ok, report.index, report.f, report.g
     (False, (1, 0), 4.0, 3.0)
     """
@@ -42,7 +42,7 @@ class InvarianceReport(Report):
     g: float
 
 
-def invariance_test(
+def invariance_check(
     f: Callable[[Array], Any],
     g: Callable[[Array], Any],
     x: npt.ArrayLike,
@@ -81,11 +81,11 @@ def invariance_test(
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.checks import invariance_test
+    >>> from refkan.checks import invariance_check
     >>> x = np.linspace(0.0, 1.0, 11)
-    >>> invariance_test(lambda x: x * x - 1, lambda x: (x - 1) * (x + 1), x).ok
+    >>> invariance_check(lambda x: x * x - 1, lambda x: (x - 1) * (x + 1), x).ok
     True
-    >>> invariance_test(lambda x: x * x, lambda x: x**2 + (x > 0.95), x).index
+    >>> invariance_check(lambda x: x * x, lambda x: x**2 + (x > 0.95), x).index
     (10,)
     """
     check_function("f", f, 1)
@@ -98,7 +98,9 @@ def invariance_test(
     second = evaluate_real("g(x)", g, points, first.shape)
     if first.shape[:1] != points.shape[:1]:
         raise ValueError(f"f(x) must have {points.shape[0]} samples as its first axis; got shape {first.shape}")
-    scales = as_scale(np.abs(first).max(initial=0.0) if scale is None else scale, first.shape)
+    if scale is None:
+        scale = np.abs(first).max(initial=0.0)
+    scales = as_scale(scale, first.shape)
     difference = np.abs(first - second)
     # 0 / 0 is agreement; a difference on a scale of 0 is infinitely large.
     relative = np.divide(difference, scales, out=np.where(difference > 0, np.inf, 0.0), where=scales > 0)
@@ -107,12 +109,14 @@ def invariance_test(
     greatest = float(difference.max(initial=0.0))
     worst = float(relative.max(initial=0.0))
     table = (
-        f"invariance test {verdict(ok)}: {wrong.sum()} of {first.size} values beyond the tolerance; "
+        f"invariance check {verdict(ok)}: {wrong.sum()} of {first.size} values beyond the tolerance; "
         f"largest difference {greatest:.2e}, relative {worst:.2e}, rtol {rtol:.2e}, atol {atol:.2e}"
     )
     if first.size == 0:
         return InvarianceReport(ok, table, greatest, worst, None, None, float("nan"), float("nan"))
-    worst_of = relative if ok else np.where(wrong, relative, -1.0)
+    worst_of = relative
+    if not ok:
+        worst_of = np.where(wrong, relative, -1.0)
     index = tuple(map(int, np.unravel_index(int(worst_of.argmax()), first.shape)))
     where = points[index[0]]
     table += (

@@ -54,7 +54,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def format_index(index: tuple[int, ...]) -> str:
     """Write an index as it is written in Python, without the brackets."""
-    return ", ".join(map(str, index)) if index else "()"
+    return ", ".join(map(str, index)) or "()"
 
 
 def verdict(ok: bool) -> str:

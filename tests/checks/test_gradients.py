@@ -39,8 +39,8 @@ def test_sabotage_every_wrong_entry_is_named(index, method, change):
     assert not report.ok
     assert [failure.index for failure in report.failures] == [index]
     failure = report.failures[0]
-    assert failure.ours == pytest.approx(gradient(THETA)[index], rel=1e-8)
-    assert failure.theirs == change(gradient(THETA)[index])
+    assert failure.reference == pytest.approx(gradient(THETA)[index], rel=1e-8)
+    assert failure.checked == change(gradient(THETA)[index])
     assert failure.relative_error == report.max_relative_error
     refused(report.raise_if_failed, "AssertionError: gradient check FAILED: 1 of 4")
 
@@ -55,7 +55,7 @@ def test_shifted_gradient_fails_with_the_worst_first():
     errors = [failure.relative_error for failure in report.failures]
     assert len(errors) == 4
     assert errors == sorted(errors, reverse=True)
-    assert "theirs/ours" in report.table
+    assert "checked/reference" in report.table
 
 
 def real_part(t):

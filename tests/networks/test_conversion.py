@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checks import dot_test
+from refkan.checks import dot_check
 from refkan.splines import change_of_basis
 from tests.networks.refinement.trained_networks import assert_same_function
 from tests.shared.factories import EPS, NODE_MAPS, NetworkCase, samples
@@ -162,7 +162,7 @@ def test_coordinates(own, basis):
     moved = coordinates.to(theta + step) - coordinates.to(theta)
     np.testing.assert_allclose(moved, coordinates.to(step), rtol=0, atol=1e-12 * np.abs(v).max() * 10)
     # the gradient map is the adjoint of `back`
-    report = dot_test(coordinates.back, coordinates.gradient, theta.size, theta.size, rtol=1e-13)
+    report = dot_check(coordinates.back, coordinates.gradient, theta.size, theta.size, rtol=1e-13)
     assert report.ok, report.table
     # and takes the gradient of a loss to that of the network in the other basis
     dy = np.ones((5, 2))

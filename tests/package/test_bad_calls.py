@@ -70,7 +70,7 @@ VALID = {
     r"derivatives?|common|n|k|to|of|entries|n_params|n_outputs|n_in|n_out) zero": "a count from 0 on",
     r".* (x|points|statistics) (longer|shorter) 0": "as many samples as are wanted",
     r"checks\..* (x|theta) ((longer|shorter) .|0-d|flat)": "functions of one's own take points of any shape",
-    r".*invariance_test scale bool": "arrays of numbers",
+    r".*invariance_check scale bool": "arrays of numbers",
     r".*terms\.Term data flat|.*prescribed target 0-d": "as many columns as are wanted, and one number for all points",
     r"(training\.losses\.least_squares\.LeastSquares (x|y)|training\.losses\.terms\.Term data|training\.losses\.prescribed points|"
     r"analysis\.exact\.bounding_box x) (longer|shorter) 1": "as many columns as are wanted",

@@ -84,10 +84,10 @@ def test_tolerances_that_let_everything_pass_are_refused(name, value):
     calls = {
         rk.checks.gradient_check: (lambda t: t @ t, wrong, theta),
         rk.checks.jacobian_check: (lambda t: t * t, np.diag, theta),
-        rk.checks.invariance_test: (np.sin, np.cos, theta),
+        rk.checks.invariance_check: (np.sin, np.cos, theta),
     }
     if name == "rtol":
-        calls[rk.checks.dot_test] = (np.cumsum, np.cumsum, 3, 3)
+        calls[rk.checks.dot_check] = (np.cumsum, np.cumsum, 3, 3)
     error = "TypeError: " if isinstance(value, str | bool) else ""
     for function, arguments in calls.items():
         refused(partial(function, *arguments, **{name: value}), f"{error}{name} must be .*; got")

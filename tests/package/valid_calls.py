@@ -148,11 +148,11 @@ CALLS = {
     "training.adaptivity.strategies.Strategy": dict(refine=lambda situation: None, exact=True),
     "training.adaptivity.strategies.Refinement": dict(),
     # checks
-    "checks.dot_test": dict(forward=np.cumsum, adjoint=lambda w: np.cumsum(w[::-1])[::-1], n_in=3, n_out=3),
+    "checks.dot_check": dict(forward=np.cumsum, adjoint=lambda w: np.cumsum(w[::-1])[::-1], n_in=3, n_out=3),
     "checks.gradient_check": CHECKED,
     "checks.jacobian_check": dict(value=np.sin, jacobian=lambda t: np.diag(np.cos(t)), theta=np.ones(3)),
-    "checks.taylor_test": dict(CHECKED, direction=np.ones(3), hessian_vector=lambda t, v: 2 * v),
-    "checks.invariance_test": dict(f=np.sin, g=np.sin, scale=1.0),
+    "checks.taylor_check": dict(CHECKED, direction=np.ones(3), hessian_vector=lambda t, v: 2 * v),
+    "checks.invariance_check": dict(f=np.sin, g=np.sin, scale=1.0),
     # conditioning
     "analysis.conditioning.studies.study_rows.Configuration": dict(kind="spline", widths=(1, 1), order=2, intervals=2, samples=20),
     "analysis.conditioning.grid": dict(kinds=["spline"], widths=[[1, 1]], orders=[2], intervals=[2]),

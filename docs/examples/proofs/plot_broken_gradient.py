@@ -22,7 +22,7 @@ def broken(theta):
 
 curves = {}
 for name, gradient in (("right", problem.gradient), ("one entry off", broken)):
-    report = rk.checks.taylor_test(problem.value, gradient, theta)
+    report = rk.checks.taylor_check(problem.value, gradient, theta)
     print(f"{name}: rates {report.rates[0]:.2f} and {report.rates[1]:.2f}, passed: {report.ok}")
     curves[name] = report.steps[:12], report.remainders[1].values[:12]
 print(rk.checks.gradient_check(problem.value, broken, theta).table)

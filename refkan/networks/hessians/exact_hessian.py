@@ -43,7 +43,7 @@ def hessian(net: Network, theta: Any, x: Any, y: Any, weights: Any = None) -> Fl
     All layers, bases, node maps and rules outside the domain are supported, with fixed knots. At a kink of a ReLU power
     or of an activation, at a knot and at an end of the domain, the derivatives are those of the piece that the value
     belongs to (the right one at a knot). Under min-max maps they follow the extreme samples, which lie on the ends of
-    the domain: there a Taylor test shows the jump of the second derivative under outside="linear".
+    the domain: there a Taylor check shows the jump of the second derivative under outside="linear".
 
     Parameters
     ----------

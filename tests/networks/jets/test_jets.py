@@ -8,7 +8,7 @@ import pytest
 
 import refkan as rk
 from refkan import truth
-from refkan.checks import dot_test
+from refkan.checks import dot_check
 from refkan.splines.sums import InputJet, spline_functions
 from refkan.splines.sums.pointwise import PointwiseJet
 from tests.networks.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
@@ -155,7 +155,7 @@ def test_pullback_is_the_adjoint_of_pushforward(built):
         shapes = jet.value.shape, jet.first.shape, jet.second.shape
         return jet.pullback(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))[0]
 
-    report = dot_test(forward, adjoint, theta.size, sum(sizes), trials=2)
+    report = dot_check(forward, adjoint, theta.size, sum(sizes), trials=2)
     assert report.ok, report.table
 
 

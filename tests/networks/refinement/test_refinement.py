@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checks import dot_test
+from refkan.checks import dot_check
 from refkan.networks.layers import DenseLayer
 from refkan.networks.layers.knot_layers import edge_conversion
 from refkan.networks.layers.knot_layers.knot_layer import cut_alike
@@ -216,7 +216,7 @@ def test_the_prolongation_matrix_is_what_convert_does(case):
     scale = np.abs(P) @ np.abs(theta)
     np.testing.assert_allclose(P @ theta, net.convert(theta, fine), rtol=0, atol=20 * EPS * scale.max())
     convert = fine.convert if fine is net else net.convert
-    report = dot_test(lambda v: convert(v, fine), lambda g: P.T @ g, net.n_params, fine.n_params, rtol=1e-12)
+    report = dot_check(lambda v: convert(v, fine), lambda g: P.T @ g, net.n_params, fine.n_params, rtol=1e-12)
     assert report.ok, report.table
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.checks import dot_test
+from refkan.checks import dot_check
 from refkan.splines import bsplines, transfer
 from tests.shared.factories import EPS, points, space
 from tests.shared.refusals import refusals, refused
@@ -25,7 +25,7 @@ def test_prolong_is_the_matrix_and_passes_the_dot_test(kind, order, how):
     v = transfer.prolong(coarse, fine, u)
     size = np.abs(P).sum(axis=1).max() * np.abs(u).max()
     np.testing.assert_allclose(v, u @ P.toarray().T, rtol=0, atol=2 * order * EPS * size)
-    report = dot_test(lambda u: transfer.prolong(coarse, fine, u), lambda g: P.T @ g, coarse.dim, fine.dim, rng, 1e-13)
+    report = dot_check(lambda u: transfer.prolong(coarse, fine, u), lambda g: P.T @ g, coarse.dim, fine.dim, rng, 1e-13)
     assert report.ok, report.table
 
 
