@@ -36,24 +36,29 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
     figure, axes = place(axes)
     numbers, sizes = np.arange(1, spectrum.values.size + 1), np.abs(spectrum.values)
     inside, below = numbers <= spectrum.n_range, spectrum.values < 0
-    sets = ((inside & ~below, "o", BLUE, "numerical range"), (inside & below, "v", BLUE, "negative"),
-            (~inside, "o", "none", "beyond it: rounding"))  # fmt: skip
-    for chosen, marker, face, label in sets:
+    styles = {
+        "numerical range": (inside & ~below, {"marker": "o", "mfc": BLUE}),
+        "negative": (inside & below, {"marker": "v", "mfc": BLUE}),
+        "beyond it: rounding": (~inside, {"marker": "o", "mfc": "none"}),
+    }
+    for label, (chosen, style) in styles.items():
         shown = chosen & (sizes > 0)
         if shown.any():
-            axes.semilogy(numbers[shown], sizes[shown], ls="none", marker=marker, ms=4, mfc=face, mec=BLUE, label=label)
+            axes.semilogy(numbers[shown], sizes[shown], ls="none", ms=4, mec=BLUE, label=label, **style)
     doubted = [flag for flag in spectrum.flags if flag in ("gap", "resolution")]
     if doubted and spectrum.n_range:
         label = f"flagged: {', '.join(doubted)}"
-        axes.plot(spectrum.n_range, sizes[spectrum.n_range - 1], ls="none", marker="o", ms=9, mfc="none", mec=ORANGE,
-                  label=label, gid="flagged")  # fmt: skip
+        ring = {"ls": "none", "marker": "o", "ms": 9, "mfc": "none", "mec": ORANGE}
+        last = spectrum.n_range
+        axes.plot(last, sizes[last - 1], label=label, gid="flagged", **ring)
     if spectrum.analytic_nullity:
         at = spectrum.size - spectrum.analytic_nullity + 0.5
         label = f"analytic null space, {spectrum.analytic_nullity}"
         axes.axvline(at, color=ORANGE, lw=LINE, ls="--", label=label, gid="null space")
     axes.set_yscale("log")
-    flags = f"; flags: {', '.join(spectrum.flags)}" if spectrum.flags else ""
-    title = f"{spectrum.which}: condition {spectrum.condition:.2e}, rank {spectrum.rank} of {spectrum.size}{flags}"
+    title = f"{spectrum.which}: condition {spectrum.condition:.2e}, rank {spectrum.rank} of {spectrum.size}"
+    if spectrum.flags:
+        title += f"; flags: {', '.join(spectrum.flags)}"
     finish(axes, xlabel="number", ylabel="magnitude of the eigenvalue")
     axes.set_title(title, fontsize=9)
     axes.grid(axis="y", lw=THIN, color=GREY, alpha=0.3)
@@ -83,33 +88,32 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
     ticks: set[int] = set()
     flagged = False
     series = _series(study)
-    colours, markers, styles = (
-        (list(dict.fromkeys(names)) for names in zip(*series, strict=True)) if series else ((),) * 3
-    )
+    bases, orders, architectures = ([*dict.fromkeys(key[k] for key in series)] for k in range(3))
     for (basis, order, widths), points in series.items():
         label = " ".join(filter(None, (basis, widths, order)))
-        colour = colormaps["tab10"](colours.index(basis) % 10)
-        marker = MARKERS[markers.index(order) % len(MARKERS)]
+        colour = colormaps["tab10"](bases.index(basis) % 10)
+        marker = MARKERS[orders.index(order) % len(MARKERS)]
+        line = STYLES[architectures.index(widths) % len(STYLES)]
         values = {n: [row.condition for row in rows] for n, rows in points.items()}
         doubted = {n for n, rows in points.items() if any(set(row.flags) - {AMID} for row in rows)}
         flagged = flagged or bool(doubted)
         numbers = sorted(n for n in points if n is not None)
         if numbers:
             spread = np.array([[f(values[n]) for n in numbers] for f in (np.median, np.min, np.max)])
-            ranges = np.abs(spread[1:] - spread[0]) if np.ptp(spread, axis=0).any() else None
-            axes.errorbar(
-                numbers, spread[0], ranges, marker=marker, color=colour, capsize=3, label=label,
-                linestyle=STYLES[styles.index(widths) % len(STYLES)], zorder=2,
-            )  # fmt: skip
+            ranges = None
+            if np.ptp(spread, axis=0).any():
+                ranges = np.abs(spread[1:] - spread[0])
+            style = {"marker": marker, "color": colour, "linestyle": line}
+            axes.errorbar(numbers, spread[0], ranges, capsize=3, label=label, zorder=2, **style)
             hollow = [n in doubted for n in numbers]
-            axes.plot(
-                np.array(numbers)[hollow], spread[0][hollow], marker=marker, linestyle="none", zorder=3,
-                markerfacecolor="white", markeredgecolor=colour, gid="flagged",
-            )  # fmt: skip
+            style = {"marker": marker, "markerfacecolor": "white", "markeredgecolor": colour, "linestyle": "none"}
+            axes.plot(np.array(numbers)[hollow], spread[0][hollow], zorder=3, gid="flagged", **style)
             ticks.update(numbers)
         else:
-            style = ":" if doubted else "--"
-            axes.axhline(float(np.median(values[None])), linestyle=style, color=colour, label=label)
+            line = "--"
+            if doubted:
+                line = ":"
+            axes.axhline(float(np.median(values[None])), linestyle=line, color=colour, label=label)
     axes.set_xlabel("intervals n")
     axes.set_ylabel("condition number of the numerical range")
     axes.set_xscale("log", base=2)
@@ -118,22 +122,26 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
     axes.grid(visible=True, alpha=0.3)
     handles, _ = axes.get_legend_handles_labels()
     if flagged:
-        told = "hollow, dotted: flagged"
-        handles.append(Line2D([], [], marker="o", linestyle=":", color="0.4", markerfacecolor="white", label=told))
+        style = {"marker": "o", "linestyle": ":", "color": "0.4", "markerfacecolor": "white"}
+        handles.append(Line2D([], [], label="hollow, dotted: flagged", **style))
     if handles:
         axes.legend(handles=handles, fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
     return figure
 
 
 def _series(study: Study) -> dict[tuple[str, str, str], dict[int | None, list[StudyRow]]]:
-    """Rows with condition numbers by basis, order and widths, and by intervals (the largest, where layers differ)."""
+    """Rows with condition numbers by basis, order and widths, and by intervals (the largest if layers differ)."""
     series: dict[tuple[str, str, str], dict[int | None, list[StudyRow]]] = {}
     for row in study.rows:
         if not math.isfinite(row.condition):
             continue
         point = row.configuration
-        order = "" if point.order is None else f"r = {point.order}"
-        basis = point.kind if point.preconditioner is None else f"{point.kind} with {point.preconditioner}"
-        n = max(point.intervals) if isinstance(point.intervals, tuple) else point.intervals
+        order, basis, n = "", point.kind, point.intervals
+        if point.order is not None:
+            order = f"r = {point.order}"
+        if point.preconditioner is not None:
+            basis += f" with {point.preconditioner}"
+        if isinstance(n, tuple):
+            n = max(n)
         series.setdefault((basis, order, str(list(point.widths))), {}).setdefault(n, []).append(row)
     return series

@@ -1,11 +1,12 @@
 """Training histories, errors against parameters, and residuals."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, as_array, check_annotated, check_type, is_sequence, real
+from refkan.base import FloatArray, Frozen, as_array, check_annotated, check_type, is_sequence, real
 from refkan.base.short_reprs import short
 from refkan.plots.style import BLUE, GREY, LINE, THIN, Axes, Figure, finish, place
 from refkan.training.adaptivity.adaptive_results import AdaptiveResult
@@ -40,7 +41,7 @@ def history(
     Raises
     ------
     TypeError, ValueError
-        For anything but results, or labels of another number.
+        For anything but results, and for labels of another number.
 
     Examples
     --------
@@ -60,36 +61,77 @@ def history(
     from matplotlib.ticker import MaxNLocator
 
     if isinstance(result, Mapping):
-        labels, result = list(map(str, result)) if labels is None else labels, list(result.values())
-    several = isinstance(result, Sequence) and len(result) > 0
-    given: Any = result if several else [result]
-    runs = [_levels(run) for run in given]
-    if several:
-        names = [f"run {k}" for k in range(len(runs))] if labels is None else list(labels)
+        if labels is None:
+            labels = list(map(str, result))
+        result = list(result.values())
+    drawn: list[_Drawn]
+    if isinstance(result, Sequence) and len(result) > 0:
+        drawn = _as_runs([_levels(run) for run in result], labels)
     else:
-        names = [f"{level.theta.size} parameters" for level in runs[0]] if labels is None else list(labels)
-    count = len(runs) if several else len(runs[0])
-    if len(names) != count:
-        raise ValueError(f"labels must be one for each of {count} {'runs' if several else 'levels'}; got {len(names)}")
+        drawn = _as_levels(_levels(result), labels)
     figure, axes = place(axes)
-    for k, run in enumerate(runs):
-        done = 0
-        for j, level in enumerate(run):
-            values = factor * level.history.value
-            style: dict[str, Any] = {"label": names[j] if count > 1 or labels is not None else None}
-            if several:
-                style = {"color": f"C{k}", "label": None if j else names[k]}
-                style |= {"marker": "o" if j else "", "markevery": [0]}
-            elif j:
-                axes.axvline(done, color=GREY, lw=THIN, ls=":", gid="level")
-            axes.semilogy(done + np.arange(values.size), values, lw=LINE, **style)
-            done += values.size - 1
-    finish(axes, xlabel="step", ylabel="value (loss / 2)" if factor == 1.0 else "loss")
+    for one in drawn:
+        if one.begins_after_line:
+            axes.axvline(one.start, color=GREY, lw=THIN, ls=":", gid="level")
+        values = factor * one.result.history.value
+        axes.semilogy(one.start + np.arange(values.size), values, lw=LINE, **one.style)
+    ylabel = "loss"
+    if factor == 1.0:
+        ylabel = "value (loss / 2)"
+    finish(axes, xlabel="step", ylabel=ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
+class _Drawn(Frozen):
+    """One training: the step at which it starts, how it is drawn, and whether a dotted line marks its start."""
+
+    result: Result
+    start: int
+    style: dict[str, Any]
+    begins_after_line: bool = False
+
+
+def _as_levels(levels: list[Result], labels: Sequence[str] | None) -> list[_Drawn]:
+    """One run: each level in a colour of its own."""
+    names: list[str | None] = [f"{level.theta.size} parameters" for level in levels]
+    if labels is not None:
+        names = list(_named(labels, len(levels), "levels"))
+    elif len(levels) == 1:
+        names = [None]
+    return [
+        _Drawn(level, start, {"label": name}, begins_after_line=start > 0)
+        for level, start, name in zip(levels, _starts(levels), names, strict=True)
+    ]
+
+
+def _as_runs(runs: list[list[Result]], labels: Sequence[str] | None) -> list[_Drawn]:
+    """Several runs: each in a colour of its own, with a dot on its curve at the start of each further level."""
+    if labels is None:
+        labels = [f"run {k}" for k in range(len(runs))]
+    drawn = []
+    for k, (levels, name) in enumerate(zip(runs, _named(labels, len(runs), "runs"), strict=True)):
+        colour = {"color": f"C{k}", "markevery": [0]}
+        first, *others = zip(levels, _starts(levels), strict=True)
+        drawn.append(_Drawn(*first, {"label": name, "marker": "", **colour}))
+        drawn += [_Drawn(level, start, {"marker": "o", **colour}) for level, start in others]
+    return drawn
+
+
+def _starts(levels: list[Result]) -> list[int]:
+    """The step at which each level starts."""
+    steps = [level.history.value.size - 1 for level in levels]
+    return [0, *accumulate(steps[:-1])]
+
+
+def _named(labels: Sequence[str], count: int, what: str) -> list[str]:
+    if len(labels) != count:
+        raise ValueError(f"labels must be one for each of {count} {what}; got {len(labels)}")
+    return list(labels)
+
+
 def _levels(result: Any) -> list[Result]:
+    """The trainings of which a result consists, one after the other."""
     if isinstance(result, Result):
         return [result]
     if isinstance(result, MultilevelResult):
@@ -129,9 +171,10 @@ def convergence(
     figure, axes = place(axes)
     for name, curve in curves.items():
         x, y = _positive_pair(f"curves[{name!r}]", curve)
-        several = np.unique(x).size > 1
-        rate = f", exponent {np.polyfit(np.log(x), np.log(y), 1)[0]:.1f}" if several else ""
-        axes.loglog(x, y, marker="o", ms=4, lw=LINE, label=f"{name}{rate}")
+        label = name
+        if np.unique(x).size > 1:
+            label += f", exponent {np.polyfit(np.log(x), np.log(y), 1)[0]:.1f}"
+        axes.loglog(x, y, marker="o", ms=4, lw=LINE, label=label)
     finish(axes, xlabel=xlabel, ylabel=ylabel)
     return figure
 
@@ -170,17 +213,24 @@ def residuals(problem: LeastSquares, theta: Any, output: int = 0, axes: Axes | N
     check_annotated(residuals, locals())
     x, y = np.asarray(problem.x), np.asarray(problem.y)
     e = problem.misfit(theta)[:, output]
-    figure, axes = place(axes, (5.4, 4.2) if x.shape[1] == 2 else (6.0, 3.8))
     if x.shape[1] == 2:
-        reach = float(np.abs(e).max(initial=0.0)) or 1.0
-        points = axes.scatter(
-            x[:, 0], x[:, 1], s=12, c=e, cmap="RdBu_r", vmin=-reach, vmax=reach, edgecolors=GREY, linewidths=0.2
-        )
-        figure.colorbar(points, ax=axes, label="F(x) - y")
-        finish(axes, xlabel="input 0", ylabel="input 1")
-        return figure
-    across, name = (x[:, 0], "input 0") if x.shape[1] == 1 else (y[:, output], "y")
+        return _residual_map(x, e, axes)
+    across, name = y[:, output], "y"
+    if x.shape[1] == 1:
+        across, name = x[:, 0], "input 0"
+    figure, axes = place(axes)
     axes.axhline(0.0, color=GREY, lw=THIN)
     axes.plot(across, e, ls="none", marker=".", ms=3, color=BLUE)
     finish(axes, xlabel=name, ylabel="F(x) - y")
+    return figure
+
+
+def _residual_map(x: FloatArray, e: FloatArray, axes: Axes | None) -> Figure:
+    """Residuals over a plane of inputs, white at zero."""
+    figure, axes = place(axes, (5.4, 4.2))
+    reach = float(np.abs(e).max(initial=0.0)) or 1.0
+    scale = {"c": e, "cmap": "RdBu_r", "vmin": -reach, "vmax": reach}
+    points = axes.scatter(*x.T, s=12, edgecolors=GREY, linewidths=0.2, **scale)
+    figure.colorbar(points, ax=axes, label="F(x) - y")
+    finish(axes, xlabel="input 0", ylabel="input 1")
     return figure

@@ -85,21 +85,23 @@ def network(
     x = as_samples("x", x, net.widths[0])
     if not x.shape[0]:
         raise ValueError("x must hold at least one sample; got none")
-    names = [
-        _names(*each) for each in (("inputs", inputs, "x", net.widths[0]), ("outputs", outputs, "y", net.widths[-1]))
-    ]
+    input_names = _names("inputs", inputs, "x", net.widths[0])
+    output_names = _names("outputs", outputs, "y", net.widths[-1])
     edges = [a * b for a, b in zip(net.widths[:-1], net.widths[1:], strict=True)]
     rows = max([*net.widths, *(count for count in edges if count <= MOST_EDGES)])
     figure, axes = place(axes, (2.6 * len(net.layers) + 1.0, max(2.4, 0.5 * rows)))
     heights = [_heights(width) for width in net.widths]
     seen = net.activations(theta, x)
     for k, (layer, z, values) in enumerate(zip(net.layers, seen.inputs, seen.edges, strict=True)):
-        _draw_layer(axes, k, layer, theta[net.slices[k]], z, shares(values), heights[k : k + 2])
+        ends = heights[k : k + 2]
+        _draw_layer(axes, k, layer, theta[net.slices[k]], z, shares(values), ends)
     for k, ys in enumerate(heights):
         axes.plot(np.full(ys.size, k), ys, ls="none", marker="o", ms=6, color=BLUE, gid="nodes", zorder=4)
-    for k, side, align, offset in ((0, names[0], "right", -0.04), (len(heights) - 1, names[1], "left", 0.04)):
-        for name, y in zip(side, heights[k], strict=True):
-            axes.text(k + offset, y, name, ha=align, va="center", fontsize=9, color=GREY, parse_math=False)
+    style = {"va": "center", "fontsize": 9, "color": GREY, "parse_math": False}
+    for name, y in zip(input_names, heights[0], strict=True):
+        axes.text(-0.04, y, name, ha="right", **style)
+    for name, y in zip(output_names, heights[-1], strict=True):
+        axes.text(len(net.layers) + 0.04, y, name, ha="left", **style)
     axes.set(xlim=(-0.2, len(net.layers) + 0.2), ylim=(-0.02, 1.02))
     axes.set_axis_off()
     return figure
@@ -145,9 +147,10 @@ def _draw_layer(
             tops = y - half + 2 * half * 0.6 * counts / counts.max()
             axes.fill_between(across(bounds), y - half, [*tops, tops[-1]], step="post", color=GREY, alpha=0.25, lw=0)
         g = f[:, q, p]
-        size = np.ptp(g)
-        scaled = y + half * (2 * (g - g.min()) / size - 1 if size > 0 else np.zeros_like(g))
-        axes.plot(across(t[:, p]), scaled, color=BLUE, lw=LINE, gid="function", zorder=3)
+        scaled = np.zeros_like(g)
+        if np.ptp(g) > 0:
+            scaled = 2 * (g - g.min()) / np.ptp(g) - 1
+        axes.plot(across(t[:, p]), y + half * scaled, color=BLUE, lw=LINE, gid="function", zorder=3)
         if spaces:
             at = across(spaces[p].breakpoints)
             axes.plot(at, np.full(at.size, y - half), ls="none", marker="|", ms=3, mew=THIN, color=ORANGE, gid="knots")
