@@ -9,12 +9,11 @@ import numpy as np
 from refkan.base import FloatArray, Frozen, as_array, check_annotated, check_type, is_sequence, real
 from refkan.base.short_reprs import short
 from refkan.plots.style import BLUE, GREY, LINE, THIN, Axes, Figure, finish, place
-from refkan.training.adaptivity.adaptive_results import AdaptiveResult
 from refkan.training.losses import LeastSquares
-from refkan.training.multilevel import MultilevelResult, MultistartResult
+from refkan.training.multilevel import StagedResult
 from refkan.training.optimizers import Result
 
-Run = Result | MultilevelResult | AdaptiveResult | MultistartResult
+Run = Result | StagedResult
 
 
 def history(
@@ -30,7 +29,7 @@ def history(
 
     Parameters
     ----------
-    result : Result, MultilevelResult, AdaptiveResult or MultistartResult, or a sequence or mapping of these
+    result : Result or StagedResult, or a sequence or mapping of these
         Of a multistart, the trainings of its winner. The keys of a mapping are labels.
     axes : matplotlib Axes, optional
     labels : sequence of str, optional
@@ -134,12 +133,8 @@ def _levels(result: Any) -> list[Result]:
     """The trainings of which a result consists, one after the other."""
     if isinstance(result, Result):
         return [result]
-    if isinstance(result, MultilevelResult):
+    if isinstance(result, StagedResult):
         return list(result.levels)
-    if isinstance(result, AdaptiveResult):
-        return [r.training for r in result.rounds]
-    if isinstance(result, MultistartResult):
-        return [level.result for level in result.course]
     raise TypeError(
         "result must be what minimize, minimize_multilevel, minimize_adaptive or multistart returned, or a sequence or "
         f"mapping of such; got {result!r}"

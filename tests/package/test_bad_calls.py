@@ -31,7 +31,7 @@ NOT_CALLED_BY_USERS = {
     r"networks\.node_maps\..*\.(NodeMap|StatisticsMap|at|bind|of_statistics|constants.*|null_vectors|require_nodes|slope|truth_form|value|"
     r"derivatives)": "what networks ask of a node map, with arrays that they have checked",
     r"networks\.composition\.Composition\.(require_derivatives|with_domain_of)": "what losses ask of a network",
-    r"training\.losses\.(terms\..*\.(arrange|quantities|derivatives|differentiate|evaluate|at)|attention\..*\.(part|take_back))":
+    r"training\.losses\.((terms|sides)\..*\.(arrange|quantities|derivatives|differentiate|evaluate|at)|attention\..*\.(part|take_back))":
         "what losses ask of their terms at every evaluation",
     r"training\.losses\.least_squares\.DifferentiableModel.*": "a protocol",
     r"(training\.optimizers\.geometry|networks\.hessians\.products)\..*": "what optimizers ask at every step",
@@ -40,12 +40,12 @@ NOT_CALLED_BY_USERS = {
     r"truth\..*": "literal formulas over numbers of any kind, in as few lines as the papers take",
     r"(splines\.transfer\.refit_at_samples\.TransferReport|.*<lambda>|"
     r"training\.problems\.allen_cahn\.Reference(\..*)?|training\.optimizers\.results\.(State|History|Result)\b.*|"
-    r"training\.multilevel\.levels\.Level|training\.multilevel\.multilevel_results\..*|training\.multilevel\.multistart\.MultistartResult|training\.multilevel\.multilevel_results\.Work|training\.multilevel\.trainings\.TrainedNetwork|"
-    r"training\.multilevel\.stages\.StageTable|analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\..*\.CertifiedError|"
+    r"training\.multilevel\.levels\.Level|training\.multilevel\.staged_results\..*|training\.multilevel\.trainings\.TrainedNetwork|"
+    r"analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\..*\.CertifiedError|"
     r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|analysis\.exact\.spectra\.condition_numbers\.Eigenpairs|analysis\.exact\.ranks\.ranks\.RankCertificate.*|"
     r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.studies\.study_rows\.StudyRow.*|"
     r"analysis\.conditioning\.spectra\.Spectrum|conformance\.identification\.reported\..*|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
-    r"training\.adaptivity\.adaptive_results\..*|training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|conformance\.identification\.reported\.Identification|"
+    r"training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|conformance\.identification\.reported\.Identification|"
     r"conformance\.cases\.cases\..*)": "results, which the library makes",
     r"conformance\.adapters\.(adapter\.Adapter|bases\.).*": "written by users, called by the judge",
     r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by multistart",
@@ -86,7 +86,6 @@ VALID = {
 
 OTHERWISE = {
     r"training\.losses\.(periodicity|prescribed points|sides\.Side points|prescribed target|sides\.Side second) .*": "the points and seeds made of them",
-    r"training\.multilevel\.levels\.Hierarchy\.refined factors others": "each factor",
     r".*\.refine factor tensor|.*ChebyshevLayer\.refined factor zero|.*\.inserted new_knots (longer|shorter) 0": "what refining makes of it",
     r"claims\.(decide|twin) estimates 0-d|analysis\.exact\.as_fractions matrix array": "what has no length",
     r"claims\.(experiments\.(Factor\.check value|Experiment\.choose text)|cells\.Grid\.run cells) .*": "the factors, by their names",

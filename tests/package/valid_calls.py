@@ -28,7 +28,6 @@ COLLOCATION = rk.Collocation(NET, [TERM])
 LINE = rk.LeastSquares(rk.kan([1, 1], 2, 2), X[:, :1], X[:, :1] ** 2)
 SMOOTH = rk.LeastSquares(rk.kan([1, 1], 3, 2), X[:, :1], X[:, :1] ** 2)
 SMOOTH_THETA = np.zeros(4)
-HIERARCHY = rk.minimize_multilevel(LINE, np.zeros(3), [1, 1]).hierarchy
 STUDY = conditioning.study(conditioning.grid(["spline"], [[1, 1]], [2], [2], samples=20))
 SPECTRUM = rk.spectrum(PROBLEM, THETA)
 EDGES = interop.Edges(
@@ -54,19 +53,17 @@ VALUES = dict(
     dtheta=THETA, first=np.eye(2), spectrum=SPECTRUM, network=NET, schedule=[1, 1], box=[[0.0, 1.0]] * 2,
     name="a", weight=1.0, points=X, intervals=2, breakpoints=[0.0, 0.5, 1.0], knots=SPACE.knots, domain=(0.0, 1.0),
     widths=[2, 3, 1], basis="spline", layers=NET.layers, node_maps=NET.node_maps, study=STUDY, learning_rate=1e-3,
-    spaces=LAYER.spaces, n_outputs=2, new_knots=[0.3], factor=2, seed=0, hierarchy=HIERARCHY, steps=1,
+    spaces=LAYER.spaces, n_outputs=2, new_knots=[0.3], factor=2, seed=0, steps=1,
     formula="x", derivative=1, layer=0, parts=[EDGES], fraction=0.5, z=X,
 )  # fmt: skip
 """By the name of a parameter, where its callable says nothing else in `CALLS`."""
 
 OBJECTS = {
     "ChangeOfBasis": rk.ChangeOfBasis(SPACE), "SplineSpace": SPACE, "Network": NET, "LeastSquares": PROBLEM, "Penalized": Penalized(PROBLEM, 0.1, 0.1), "CrossEntropy": CrossEntropy(NET, X, np.arange(8) % 2),
-    "Collocation": COLLOCATION, "Attention": rk.Attention(8), "Side": SIDE, "Term": TERM, "Hierarchy": HIERARCHY,
+    "Collocation": COLLOCATION, "Attention": rk.Attention(8), "Side": SIDE, "Term": TERM,
     "ManufacturedProblem": manufactured.ManufacturedProblem(PROFILE), "Spectrum": SPECTRUM,
     "Target": next(iter(TARGETS.values())), "Study": STUDY, "StudyRow": STUDY.rows[0], "Configuration": STUDY.rows[0].configuration,
-    "Result": rk.minimize(PROBLEM, THETA, method="lbfgs", steps=3), "MultilevelResult": rk.minimize_multilevel(LINE, np.zeros(3), [2, 1]),
-    "AdaptiveResult": rk.minimize_adaptive(LINE, np.zeros(3), method="levenberg-marquardt", steps=5, max_params=9),
-    "MultistartResult": multilevel.multistart(LINE, 0, [multilevel.Stage(3, 2), multilevel.Stage(1, 1)]),
+    "Result": rk.minimize(PROBLEM, THETA, method="lbfgs", steps=3), "StagedResult": rk.minimize_multilevel(LINE, np.zeros(3), [2, 1]),
     "Estimate": ESTIMATE, "Reading": READING, "Beside": BESIDE,
     "Factor": FACTOR, "Jet": JET, "Edges": EDGES,
     "Grid": claims.Grid("toy", (FACTOR,), (), lambda cell: {"loss": 1.0}), "Judge": conformance.Judge(Refkan()),
@@ -135,10 +132,6 @@ CALLS = {
     "training.optimizers.minimize": dict(method="lbfgs"),
     "training.optimizers.results.ProgressLines.note": dict(text="x"),
     "training.optimizers.results.ProgressLines.__call__": dict(state=AT_STEP),
-    "training.multilevel.levels.Hierarchy": dict(levels=HIERARCHY.levels),
-    "training.multilevel.levels.Hierarchy.prolong": dict(theta=np.ones(3), level=0),
-    "training.multilevel.levels.Hierarchy.of": dict(networks=[NET, NET.refine()]),
-    "training.multilevel.levels.Hierarchy.refined": dict(factors=[2]),
     "training.multilevel.stages.Stage": dict(survivors=1),
     "training.multilevel.stages.Stage.refined": dict(schedule=[1, 1], survivors=[2, 1], samples=[4, None]),
     "training.multilevel.multistart": dict(stages=[multilevel.Stage(1, 1)]),

@@ -55,7 +55,7 @@ LOWERED = {
     },
     "refkan.training.optimizers.second_order.linear_layer": {"CHUNK": 6},
     "refkan.training.optimizers.second_order.damped_systems": {"QR_WORK": 0.0},
-    "refkan.training.multilevel.levels": {"MEASURED": 4, "ELSEWHERE": 5},
+    "refkan.training.multilevel.unchanged_functions": {"MEASURED": 4, "ELSEWHERE": 5},
     "refkan.analysis.conditioning.spectrum_of_problem": {"BLOCK_ENTRIES": 1},
 }  # fmt: skip
 """By module: each size and what it is lowered to. Blocks leave a rest of the samples of a test, chunks a single one."""
@@ -77,8 +77,7 @@ NO_SIZES = {
     "refkan.splines.knots": {"MAX_ORDER", "MAX_INTERVALS", "MAX_DERIVATIVE"},
     "refkan.splines.relu_powers": {"FAR"},
     "refkan.training.losses.terms": {"SAMPLED"},  # how often something is measured
-    "refkan.training.multilevel.levels": {"DRAWS"},
-    "refkan.training.multilevel.multilevel_results": {"REPEATS"},
+    "refkan.training.multilevel.unchanged_functions": {"DRAWS"},
     "refkan.kernels.engine_choice": {"CALLS", "MATRICES"},  # `COMPILING` is what they are compared with
 }
 """Whole numbers that decide on no way by sizes."""

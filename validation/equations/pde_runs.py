@@ -10,8 +10,8 @@ import numpy as np
 
 import refkan as rk
 from refkan.base import Frozen
+from refkan.training.multilevel.fingerprints import fingerprint
 from refkan.training.multilevel.levels import on_network
-from refkan.training.multilevel.trainings import fingerprint
 from validation.equations.recipes.setups import Setup
 from validation.equations.recipes.starts import train_starts
 from validation.statements import Progress, Resume, each_part

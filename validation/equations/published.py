@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from os import PathLike
 
-from refkan.training.multilevel import Level, MultistartResult
+from refkan.training.multilevel import Level, StagedResult
 from refkan.training.optimizers import State
 from validation.equations.recipes.ordinary_setups import ORDINARY, ordinary_setup
 from validation.equations.recipes.poisson_setup import poisson_setup
@@ -30,7 +30,7 @@ def trained(
     seed: int = 0,
     checkpoint: str | PathLike[str] | None = None,
     show: Callable[[str], None] | None = None,
-) -> MultistartResult:
+) -> StagedResult:
     """Train the network of a set-up from its coarsest level to its finest by Levenberg-Marquardt.
 
     A quick run has the first two levels, a few steps on each.
@@ -46,7 +46,7 @@ def trained(
     return train_starts(setup, setup.kan(), seed, schedule, callback=told, checkpoint=checkpoint)
 
 
-def table(setup: Setup, result: MultistartResult) -> str:
+def table(setup: Setup, result: StagedResult) -> str:
     """Return a line for each level: its parameters, steps, processor time, loss and true error."""
     lines = [
         f"{setup.name}: {setup.equation}",

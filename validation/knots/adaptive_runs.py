@@ -87,14 +87,14 @@ def refine(setting: Setting, strategy: str | Strategy, **options: Any) -> dict[s
         measure=setting.measure(),
         **ridge,
     )
-    h = result.history
+    rounds = result.course
     return asdict(setting) | {
-        "n_params": h.n_params,
-        "error": h.error,
-        "seconds": h.seconds,
-        "refining": np.array([r.refining for r in result.rounds]),
-        "steps": np.array([r.training.history.value.size - 1 for r in result.rounds]),
-        "change": h.change,
+        "n_params": np.array([r.network.n_params for r in rounds]),
+        "error": np.array(result.errors),
+        "seconds": np.cumsum([r.seconds + r.refining for r in rounds]),
+        "refining": np.array([r.refining for r in rounds]),
+        "steps": np.array([r.result.history.value.size - 1 for r in rounds]),
+        "change": np.array([r.change for r in rounds]),
     }
 
 

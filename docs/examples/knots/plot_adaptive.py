@@ -17,7 +17,8 @@ curves = {}
 for strategy in ("uniform", "residual"):
     limits = {"max_params": 33, "max_rounds": 30}
     result = rk.minimize_adaptive(problem, theta, strategy, "variable-projection", steps=1, **limits)
-    curves[strategy] = result.history.n_params, np.sqrt(2 * result.history.value)
+    sizes = [stage.network.n_params for stage in result.stages]
+    curves[strategy] = sizes, np.sqrt(2 * np.array([stage.value for stage in result.stages]))
     print(f"{strategy}: {curves[strategy][1][-1]:.4f} with {curves[strategy][0][-1]} parameters")
 
 figure = rk.plots.convergence(curves, ylabel="root mean square error")

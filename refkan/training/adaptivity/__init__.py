@@ -1,7 +1,6 @@
 r"""Adaptive refinement: error indicators, marking, exact bisection, and the refits that they are compared with."""
 
 from refkan.training.adaptivity.adaptive_minimization import minimize_adaptive
-from refkan.training.adaptivity.adaptive_results import AdaptiveHistory, AdaptiveResult, Round
 from refkan.training.adaptivity.cut_networks import Cut, Fixed, Freed, with_random_knots
 from refkan.training.adaptivity.indicators import sampled
 from refkan.training.adaptivity.strategies import STRATEGIES, Refinement, Situation, Strategy
@@ -9,15 +8,12 @@ from refkan.training.multilevel.stages import NetworkChange, Refined
 
 __all__ = [
     "STRATEGIES",
-    "AdaptiveHistory",
-    "AdaptiveResult",
     "Cut",
     "Fixed",
     "Freed",
     "NetworkChange",
     "Refined",
     "Refinement",
-    "Round",
     "Situation",
     "Strategy",
     "minimize_adaptive",

@@ -2,26 +2,29 @@ r"""`minimize_adaptive`: train, see where the error is, refine there, train agai
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from time import process_time
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base import BelowOne, FloatArray, Natural, NonNegative, Share, check_annotated
+from refkan.base import BelowOne, FloatArray, Frozen, Natural, NonNegative, Share, check_annotated
 from refkan.base.arguments import as_vector, check_choice, check_count, check_type, real
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
-from refkan.training.adaptivity.adaptive_results import AdaptiveResult, Round
 from refkan.training.adaptivity.indicators import check_layers, layer_states, points_of
-from refkan.training.adaptivity.strategies import STRATEGIES, Refinement, Situation, Strategy, cost_of_interval
+from refkan.training.adaptivity.strategies import STRATEGIES, Situation, Strategy, cost_of_interval
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
-from refkan.training.multilevel.levels import on_network, require_unchanged
-from refkan.training.multilevel.multilevel_results import interval_weight
-from refkan.training.multilevel.trainings import Trainer, as_store, train
-from refkan.training.optimizers.results import Report, report_of, staged
+from refkan.training.multilevel.levels import on_network
+from refkan.training.multilevel.staged_results import StagedResult, StageTable
+from refkan.training.multilevel.stages import Ended, Stage, StageLoop, Start
+from refkan.training.multilevel.trainings import Trainer, as_store
+from refkan.training.multilevel.unchanged_functions import require_unchanged
+from refkan.training.optimizers.results import Report, report_of
 
 Measure = Callable[[Network, FloatArray], float]
+
+CONVERGED = "converged"
+"""The message of a training that reached the tolerance begins with this word."""
 
 
 def minimize_adaptive(
@@ -40,11 +43,10 @@ def minimize_adaptive(
     patience: Natural = 3,
     least_gain: BelowOne = 0.01,
     measure: Measure | None = None,
-    callback: Callable[[Round], Any] | None = None,
     checkpoint: Checkpoints | str | PathLike[str] | None = None,
     progress: bool | Report | None = False,
     **options: Any,
-) -> AdaptiveResult:
+) -> StagedResult:
     r"""Alternate training and refinement of the knots where the error is.
 
     ::
@@ -89,8 +91,6 @@ def minimize_adaptive(
         Ends when the value has not fallen by this share in so many rounds.
     measure : callable, optional
         (network, theta) -> an error to be noted in each round: not part of the time.
-    callback : callable, optional
-        Called with each `Round`; StopIteration ends the training.
     checkpoint : Checkpoints or folder, optional
         Each training is stored under what it depends on (problem, start, steps, method and options) and not computed
         again.
@@ -101,8 +101,8 @@ def minimize_adaptive(
 
     Returns
     -------
-    AdaptiveResult
-        The round of the least value, and all rounds.
+    StagedResult
+        The round of the least value; all rounds are its stages, and `errors` what `measure` returned.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def minimize_adaptive(
     report = report_of(progress)
     check_annotated(minimize_adaptive, locals())
     if not isinstance(strategy, Strategy):
-        check_choice("strategy", strategy, STRATEGIES)
+        strategy = STRATEGIES[check_choice("strategy", strategy, STRATEGIES)]
     refuse_what_is_no_loss("problem", problem)
     net = getattr(problem, "net", None)
     check_type("problem.net", net, Network)
@@ -143,67 +143,53 @@ def minimize_adaptive(
     start = real("theta", as_vector("theta", theta, net.n_params)).copy()
     room_for_refinement(net, chosen, max_params)
     require_data(net, start, points)
-    way = strategy if isinstance(strategy, Strategy) else STRATEGIES[strategy]
-    steps, store = check_count("steps", steps), as_store(checkpoint)
-    rounds: list[Round] = []
+    steps, errors = check_count("steps", steps), list[float]()
+    limits = Limits(tolerance, max_rounds, patience, least_gain)
 
-    def train_round(refinement: Refinement, refining: float, change: float) -> Round:
-        """Train, or take the stored result."""
-        net, index = refinement.network, len(rounds)
-        on, costs = on_network(problem, net), {"refining": refining}
-        told = staged(report, f"round {index}, {net.n_params} parameters")
-        trained = train(on, refinement.theta, method, steps, options, store, told, costs=lambda: costs)
-        result, refining = trained.result, trained.costs["refining"]
-        seconds, evaluations, work = (
-            (rounds[-1].seconds, rounds[-1].evaluations, rounds[-1].work) if rounds else (0,) * 3
-        )
-        return Round(
-            index=index,
-            network=net,
-            theta=result.theta,
-            value=result.value,
-            start_value=float(result.history.value[0]),
-            change=change,
-            seconds=seconds + trained.seconds + refining,
-            refining=refining,
-            evaluations=evaluations + result.n_evaluations,
-            work=work + result.n_evaluations * interval_weight(net),
-            error=None if measure is None else float(measure(net, result.theta)),
-            training=result,
-            resumed=trained.resumed,
-        )
+    def refine(problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
+        """Refine a trained network; the training ends where that cannot be done."""
+        room = None
+        if max_params is not None:
+            room = max_params - problem.net.n_params
+        refinement = strategy.refine(Situation(problem, theta, chosen, fraction, least_samples, room))
+        if refinement.reason:
+            raise Ended(refinement.reason)
+        return refinement.network, refinement.theta
 
-    def ending() -> str:
-        """Why the training ends after these rounds, empty if it goes on."""
-        values = [r.value for r in rounds]
-        if values[-1] <= tolerance:
-            return f"converged: value {values[-1]:.3g} <= tolerance {tolerance:.3g}"
-        before, since = values[:-patience], values[-patience:]
-        if before and min(since) > (1.0 - least_gain) * min(before):
-            return f"no improvement by {least_gain:g} of the value in {patience} rounds"
-        return f"{max_rounds} rounds done" if len(rounds) > max_rounds else ""
+    def following(tables: Sequence[StageTable]) -> tuple[Stage, Any]:
+        """Return the next round, the first of which trains the network that was given."""
+        if not tables:
+            return Stage(1, steps), problem
+        if measure is not None:
+            errors.append(float(measure(tables[-1].network, tables[-1].theta)))
+        limits.require_more([table.value for table in tables])
+        return Stage(1, steps, change=refine), problem
 
-    refinement, refining, change, message = Refinement(net, start), 0.0, 0.0, ""
-    while not message:
-        last = train_round(refinement, refining, change)
-        rounds.append(last)
-        message = ending()
-        try:
-            if callback is not None:
-                callback(last)
-        except StopIteration:
-            message = message or f"stopped by the callback after round {last.index}"
-        if message:
-            break
-        on, began = on_network(problem, last.network), process_time()
-        room = None if max_params is None else max_params - last.n_params
-        refinement = way.refine(Situation(on, last.theta, chosen, fraction, least_samples, room))
-        refining, message = process_time() - began, refinement.reason
-        if not message:
-            change = change_of_function(last, refinement, points, way.exact)
-    best = min(rounds, key=lambda r: r.value)
-    on, converged = on_network(problem, best.network), message.startswith("converged")
-    return AdaptiveResult(best.network, best.theta, best.value, on, tuple(rounds), converged, message)
+    compare = require_unchanged if strategy.exact else largest_change
+    loop = StageLoop(method, options, as_store(checkpoint), report, compare=compare)
+    tables, message = loop.run([Start(0, net, start)], following)
+    best = min(range(len(tables)), key=lambda k: tables[k].value)
+    there = on_network(problem, tables[best].network)
+    return StagedResult(there, tables, best, message.startswith(CONVERGED), message, tuple(errors))
+
+
+class Limits(Frozen):
+    """When an adaptive training ends, by the values of its rounds."""
+
+    tolerance: float
+    max_rounds: int
+    patience: int
+    least_gain: float
+
+    def require_more(self, values: Sequence[float]) -> None:
+        """Raise `Ended` if no round follows these."""
+        if values[-1] <= self.tolerance:
+            raise Ended(f"{CONVERGED}: value {values[-1]:.3g} <= tolerance {self.tolerance:.3g}")
+        before, since = values[: -self.patience], values[-self.patience :]
+        if before and min(since) > (1.0 - self.least_gain) * min(before):
+            raise Ended(f"no improvement by {self.least_gain:g} of the value in {self.patience} rounds")
+        if len(values) > self.max_rounds:
+            raise Ended(f"{self.max_rounds} rounds done")
 
 
 def room_for_refinement(net: Network, layers: Sequence[int], max_params: int | None) -> int | None:
@@ -217,11 +203,11 @@ def room_for_refinement(net: Network, layers: Sequence[int], max_params: int | N
     return None if max_params is None else max_params - net.n_params
 
 
-def change_of_function(last: Round, refinement: Refinement, points: FloatArray, exact: bool) -> float:
-    """How much a refinement moved the function: rounding, or an error is raised, after an exact one."""
-    if exact:
-        return require_unchanged(last.network, last.theta, refinement.network, refinement.theta, points)
-    before, after = last.network(last.theta, points), refinement.network(refinement.theta, points)
+def largest_change(
+    net: Network, theta: FloatArray, changed: Network, theta_changed: FloatArray, points: FloatArray | None
+) -> float:
+    """How much a refit moved the function: the largest difference on the points, relative to the largest value."""
+    before, after = net(theta, points), changed(theta_changed, points)
     largest = np.abs(before).max(initial=0.0)
     return float(np.abs(after - before).max(initial=0.0) / (largest or 1.0))
 

@@ -18,7 +18,7 @@ from refkan.splines import bsplines
 from refkan.splines.spaces import SplineSpace
 from refkan.training.losses import Collocation, LeastSquares
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
-from refkan.training.multilevel.levels import samples_of
+from refkan.training.multilevel.unchanged_functions import samples_of
 
 
 def check_layers(net: Network, layers: Sequence[int] | None) -> tuple[int, ...]:

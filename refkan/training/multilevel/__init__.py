@@ -1,4 +1,4 @@
-r"""Hierarchies of nested networks: training from the coarsest level to the finest, from one start or from many.
+r"""Training in stages: from the coarsest level to the finest, from one start or from many.
 
 Examples
 --------
@@ -10,25 +10,22 @@ Examples
 array([0. , 0.5, 1. , 2.5, 4. ])
 """
 
-from refkan.training.multilevel.levels import Hierarchy, Level
+from refkan.training.multilevel.levels import Level
 from refkan.training.multilevel.multilevel import minimize_multilevel
-from refkan.training.multilevel.multilevel_results import MultilevelHistory, MultilevelResult, Work
-from refkan.training.multilevel.multistart import MultistartResult, multistart
-from refkan.training.multilevel.stages import NetworkChange, Refined, Stage, StageTable
+from refkan.training.multilevel.multistart import multistart
+from refkan.training.multilevel.staged_results import StagedHistory, StagedResult, StageTable
+from refkan.training.multilevel.stages import NetworkChange, Refined, Stage
 from refkan.training.multilevel.trainings import TrainedNetwork
 
 __all__ = [
-    "Hierarchy",
     "Level",
-    "MultilevelHistory",
-    "MultilevelResult",
-    "MultistartResult",
     "NetworkChange",
     "Refined",
     "Stage",
     "StageTable",
+    "StagedHistory",
+    "StagedResult",
     "TrainedNetwork",
-    "Work",
     "minimize_multilevel",
     "multistart",
 ]

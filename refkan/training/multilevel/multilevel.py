@@ -1,22 +1,29 @@
 r"""Algorithm 1 of [S26]: train on the coarsest level, prolong, train on the next one, up to the finest."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from os import PathLike
-from time import process_time
 from typing import Any
 
 import numpy.typing as npt
 
-from refkan.base import as_vector, check_count, check_function, check_sequence, check_type, is_sequence, real
+from refkan.base import as_vector, check_annotated, check_function, check_type, real
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.training.multilevel.levels import Hierarchy, Level, require_unchanged, samples_of
-from refkan.training.multilevel.multilevel_results import MultilevelResult, gradient_seconds
-from refkan.training.multilevel.trainings import TrainedNetwork, Trainer, as_store, train
-from refkan.training.optimizers import State
-from refkan.training.optimizers.results import Report, report_of, staged
-
-LevelCallback = Callable[[Level, State], Any]
+from refkan.networks import Network
+from refkan.training.losses.mistaken import refuse_what_is_no_loss
+from refkan.training.multilevel.levels import on_network
+from refkan.training.multilevel.staged_results import StagedResult
+from refkan.training.multilevel.stages import (
+    LevelCallback,
+    Refined,
+    Stage,
+    StageLoop,
+    Start,
+    as_factors,
+    check_schedule,
+    plan_of,
+)
+from refkan.training.multilevel.trainings import Trainer, as_store
+from refkan.training.optimizers.results import Report, report_of
 
 
 def minimize_multilevel(
@@ -24,16 +31,13 @@ def minimize_multilevel(
     theta: npt.ArrayLike,
     schedule: Sequence[int],
     method: str | Trainer = "lbfgs",
-    geometry: str | None = None,
     *,
     factors: Any = 2,
-    gradient: str | None = None,
-    per_level: Sequence[Mapping[str, Any]] | None = None,
     callback: LevelCallback | None = None,
     checkpoint: Checkpoints | str | PathLike[str] | None = None,
-    progress: bool | Report = False,
+    progress: bool | Report | None = False,
     **options: Any,
-) -> MultilevelResult:
+) -> StagedResult:
     r"""Minimise on the coarsest level, prolong, minimise on the next one, up to the finest.
 
     ::
@@ -46,7 +50,7 @@ def minimize_multilevel(
 
     Parameters
     ----------
-    problem : LeastSquares, Collocation or similar; or Hierarchy
+    problem : LeastSquares, Collocation or similar
         On the coarsest network, bound to its data. Others must offer ``net``, what the method needs, and
         ``with_network(net)`` unless they are dataclasses with a field net; ``x`` (N, P) if the comparison is to see
         their samples.
@@ -57,13 +61,8 @@ def minimize_multilevel(
     method : str or callable
         As for `minimize`, or a function called as ``method(problem, theta, steps=..., callback=..., **options)``, with
         geometry and gradient if they are given, that returns a `Result`: your own training on each level.
-    geometry, gradient : {"spline", "relu"}, optional
-        As for `minimize`.
     factors : int or sequence
         By how much intervals are cut: one number for all refinements, or one entry for each, a number or one a layer.
-        Ignored for a `Hierarchy`, which has its networks.
-    per_level : sequence of mappings, optional
-        Options of each level, on top of those for all: Adam's ``{"schedule": rate}``, say.
     callback : callable, optional
         Called as ``callback(level, state)`` after every step, with a `Level` and a `State`; StopIteration ends the
         level, and the next one begins. Not called for levels that are resumed.
@@ -78,14 +77,14 @@ def minimize_multilevel(
 
     Returns
     -------
-    MultilevelResult
-        With `theta` on `network`, the finest one, one `Result` a level, the joined history, and both measures of work.
+    StagedResult
+        With `theta` on `network`, the finest one, one `Result` a level, and the joined history.
 
     Raises
     ------
     ValueError
-        For schedules of another length than there are levels, or with negative entries; networks that are not nested,
-        such as those of outside="natural"; a stored result that belongs to another configuration (named).
+        For schedules with negative entries; networks that are not nested, such as those of outside="natural"; a stored
+        result that belongs to another configuration (named).
     TypeError
         For checkpoints of a problem that changes in place, as `Attention` does.
     RuntimeError
@@ -105,69 +104,34 @@ def minimize_multilevel(
     >>> result = minimize_multilevel(problem, theta, [8, 4, 2], "gd", learning_rate=0.1)
     >>> result.network
     Network([2, 2, 1]: order 3 on 4 intervals (spline), order 3 on 8 intervals (spline), maps: affine; 44 parameters)
-    >>> result.work.steps, result.work.evaluations, result.work.nominal
-    ((8, 4, 2), (9, 5, 3), 7.75)
+    >>> [stage.evaluations for stage in result.stages], result.nominal
+    ([9, 5, 3], 7.75)
     """
-    counts = check_schedule(schedule)
-    hierarchy = problem if isinstance(problem, Hierarchy) else Hierarchy.refined(problem, as_factors(factors, counts))
-    if len(counts) != len(hierarchy):
-        raise ValueError(f"schedule must have one entry a level ({len(hierarchy)}); got {len(counts)}")
-    start = real("theta", as_vector("theta", theta, hierarchy[0].network.n_params)).copy()
-    extras = check_per_level(per_level, len(counts))
+    check_annotated(minimize_multilevel, locals(), but=("schedule", "callback", "progress"))
+    steps = check_schedule(schedule)
+    refuse_what_is_no_loss("problem", problem)
+    if not hasattr(problem, "net"):
+        remedy = "rk.LeastSquares(net, x, y)" if isinstance(problem, Network) else "a LeastSquares or a Collocation"
+        raise TypeError(f"problem must offer net, its network; got {type(problem).__name__}: pass {remedy}")
+    net = problem.net
+    check_type("problem.net", net, Network)
+    changes = [Refined(factor) for factor in as_factors(factors, steps)]
+    require_nested(problem, changes)
+    start = real("theta", as_vector("theta", theta, net.n_params)).copy()
     if callback is not None:
         check_function("callback", callback, 2)
-    named = {name: value for name, value in (("geometry", geometry), ("gradient", gradient)) if value is not None}
-    store, report = as_store(checkpoint), report_of(progress)
-    trained: list[TrainedNetwork] = []
-    changes: list[float] = []
-    units: list[float] = []
-    overhead = 0.0
-
-    def unit() -> dict[str, float]:
-        """Time a gradient on the finest level, before the first training that is not resumed."""
-        if not units:
-            last = hierarchy.finest
-            units.append(gradient_seconds(last.problem, hierarchy.prolong(start, len(trained), last.index)))
-        return {"unit": units[0]}
-
-    for level, steps, extra in zip(hierarchy, counts, extras, strict=True):
-        stage = staged(report, f"level {level.index + 1} of {len(hierarchy)}, {level.network.n_params} parameters")
-        told = None if callback is None else partial(callback, level)
-        extra = named | options | extra
-        trained.append(train(level.problem, start, method, steps, extra, store, stage, told, unit))
-        if level is hierarchy.finest:
-            break
-        began = process_time()
-        finer, theta = hierarchy[level.index + 1], trained[-1].result.theta
-        start = level.network.convert(theta, finer.network)
-        changes.append(require_unchanged(level.network, theta, finer.network, start, samples_of(level.problem)))
-        overhead += process_time() - began
-    return MultilevelResult(hierarchy, tuple(trained), tuple(changes), overhead)
+    stages = [Stage(1, count, change=change) for count, change in zip(steps, [None, *changes], strict=True)]
+    loop = StageLoop(method, options, as_store(checkpoint), report_of(progress), callback)
+    tables, message = loop.run([Start(0, net, start)], plan_of(stages, [problem] * len(stages)))
+    return StagedResult(on_network(problem, tables[-1].network), tables, len(tables) - 1, False, message)
 
 
-def check_schedule(schedule: Any) -> list[int]:
-    """Return the steps of each level as a list of integers, none negative."""
-    schedule = check_sequence("schedule", schedule, "steps, one entry a level")
-    if len(schedule) == 0:
-        raise ValueError("schedule must have an entry for each level; got none")
-    return [check_count(f"schedule[{k}]", steps) for k, steps in enumerate(schedule)]
-
-
-def check_per_level(per_level: Any, n_levels: int) -> list[dict[str, Any]]:
-    """Return the options of each level, none by default."""
-    entries = [{}] * n_levels if per_level is None else check_sequence("per_level", per_level, "mappings")
-    for k, entry in enumerate(entries):
-        check_type(f"per_level[{k}]", entry, Mapping)
-    if len(entries) != n_levels:
-        raise ValueError(f"per_level must have one entry a level ({n_levels}); got {len(entries)}")
-    return [dict(entry) for entry in entries]
-
-
-def as_factors(factors: Any, schedule: Sequence[int]) -> list[Any]:
-    """Return one refinement factor for each step from level to level."""
-    n = len(schedule) - 1
-    if not is_sequence(factors):
-        return [check_count("factors", factors, 2)] * n
-    if len(factors) != n:
-        raise ValueError(f"factors must be one number or one entry for each of {n} refinements; got {len(factors)}")
-    return list(factors)
+def require_nested(problem: Any, changes: Sequence[Refined]) -> None:
+    """Raise an error, before any training, if a network is not contained in its refinement."""
+    net = problem.net
+    for change in changes:
+        finer = net.refine(change.factor)
+        if not any(layer.free_knots for layer in net.layers):  # or the matrix depends on the parameters
+            net.prolongation(finer)
+        on_network(problem, finer)
+        net = finer

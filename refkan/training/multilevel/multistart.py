@@ -1,75 +1,29 @@
 r"""Many starts on the coarsest network, few on the finest: pruned from stage to stage by training loss."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import replace
 from os import PathLike
-from time import process_time
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, Frozen, RandomSource, as_generator, check_function, check_type
+from refkan.base import (
+    RandomSource,
+    as_generator,
+    check_annotated,
+    check_count,
+    check_function,
+    check_sequence,
+    check_type,
+)
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
 from refkan.training.losses import LeastSquares
 from refkan.training.multilevel.levels import on_network
-from refkan.training.multilevel.multilevel_results import interval_weight
-from refkan.training.multilevel.stages import Run, Stage, StageTable, check_stages, compete
-from refkan.training.multilevel.trainings import Course, TrainedNetwork, Trainer, as_store
+from refkan.training.multilevel.staged_results import StagedResult
+from refkan.training.multilevel.stages import Stage, StageLoop, Start, plan_of
+from refkan.training.multilevel.trainings import Trainer, as_store
 from refkan.training.optimizers.results import Report, report_of
-
-
-class MultistartResult(Course, Frozen):
-    """The outcome of `multistart`.
-
-    Attributes
-    ----------
-    problem
-        That of the last stage, on the network of the winner.
-    course : tuple of TrainedNetwork
-        The trainings of the winner, the start with the least value in the last stage. The last one is that of
-        `network`, `theta` and `value`, on the samples of that stage.
-    stages : tuple of StageTable
-        What became of all starts, stage by stage.
-    seconds : float
-        Processor time of everything.
-
-    Examples
-    --------
-    >>> import numpy as np, refkan as rk
-    >>> from refkan.training.multilevel import Stage
-    >>> x = np.random.default_rng(0).uniform(size=(100, 2))
-    >>> problem = rk.LeastSquares(rk.kan([2, 2, 1], order=3, intervals=1), x, np.sin(3 * x[:, :1]) * x[:, 1:])
-    >>> result = rk.multistart(problem, np.random.default_rng(1), Stage.refined([3, 3], [4, 1]))
-    >>> bool(result.value == result.stages[-1].values[0]), result.network.layers[0].intervals
-    (True, 2)
-    """
-
-    problem: Any
-    course: tuple[TrainedNetwork, ...]
-    stages: tuple[StageTable, ...]
-    seconds: float
-
-    shown = ("value", "network", "seconds")
-
-    @property
-    def chosen(self) -> int:
-        """The number of the winner."""
-        return self.stages[-1].starts[0]
-
-    @property
-    def values(self) -> FloatArray:
-        """Values of all starts, in their order, after the last stage that trained all of them."""
-        *_, last = (table for table in self.stages if len(table.starts) == len(self.stages[0].starts))
-        return last.values[np.argsort(last.starts)]
-
-    @property
-    def nominal(self) -> float:
-        """Evaluations of the last network on its samples: ``sum evaluations weight/weight_L samples/samples_L``."""
-        weights = [interval_weight(table.network) for table in self.stages]
-        total = sum(t.evaluations * t.samples * w for t, w in zip(self.stages, weights, strict=True))
-        return total / (weights[-1] * self.stages[-1].samples)
 
 
 def multistart(
@@ -78,13 +32,11 @@ def multistart(
     stages: Sequence[Stage],
     *,
     method: str | Trainer = "variable-projection",
-    scheme: str = "linear",
     draw: Callable[[Network, np.random.Generator], Network] | None = None,
     checkpoint: Checkpoints | str | PathLike[str] | None = None,
-    progress: bool | Report = False,
-    executor: Executor | None = None,
+    progress: bool | Report | None = False,
     **options: Any,
-) -> MultistartResult:
+) -> StagedResult:
     r"""Train many starts on a small network, and ever fewer of them on larger networks that contain it.
 
     What separates good minima from bad ones is decided where training is cheap; which of them are good shows after a
@@ -103,8 +55,6 @@ def multistart(
         contained in larger ones; the first is the statistics batch of node maps that need one, to the end.
     method : str or callable
         As for `minimize_multilevel`.
-    scheme : str
-        As for `Network.initialize`.
     draw : callable, optional
         (network, rng) -> the network that each start but the first begins with, such as
         `refkan.training.adaptivity.with_random_knots`: where free knots end depends on where they start.
@@ -112,16 +62,14 @@ def multistart(
         Each stage of each start is stored and not computed again.
     progress : bool or callable
         As for `minimize`, for all trainings: ``state.stage`` says of which start in which stage. True also shows a line
-        after each stage, and so does ``ProgressLines(write)``. Of trainings by an executor these lines alone are told.
-    executor : concurrent.futures.Executor, optional
-        Trains the starts of a stage at once: processes, a ``distributed.Client(...).get_executor()``. The result is the
-        same. `draw` stays here; changes and your own method must be functions of a module.
+        after each stage, and so does ``ProgressLines(write)``.
     **options
         Of the method.
 
     Returns
     -------
-    MultistartResult
+    StagedResult
+        The start of the least value in the last stage, on the samples of that stage.
 
     Raises
     ------
@@ -147,29 +95,47 @@ def multistart(
     check_type("problem", problem, LeastSquares)
     base: Any = problem.net
     check_type("problem.net", base, Network)
+    check_annotated(multistart, locals(), but=("rng", "stages", "draw", "progress"))
     rng = as_generator("rng", rng)
     if draw is not None:
         check_function("draw", draw, 2)
-    if executor is not None:
-        check_type("executor", executor, Executor)
-    sizes = check_stages(stages, problem.x.shape[0])
-    store, report, since = as_store(checkpoint), report_of(progress), process_time()
+    count = problem.x.shape[0]
+    sizes = check_stages(stages, count)
+    store, report = as_store(checkpoint), report_of(progress)
     # One domain for all starts, that of all samples, whatever part of them a start sees first.
     net = base.with_domain_of(problem.x)
-    order = rng.permutation(problem.x.shape[0])
-    parts = [part_of(problem, order[:size]) if size < order.size else problem for size in sizes]
-    runs = []
-    for k, stream in enumerate(rng.spawn(stages[0].survivors)):
-        first = draw(net, stream) if draw is not None and k > 0 else net
-        runs.append(Run(k, *first.initialize(stream, parts[0].x, scheme)))
-    before = process_time() - since
-    return gathered(*compete(runs, stages, parts, method, options, store, report, executor=executor), before)
+    order = rng.permutation(count)
+    parts = [part_of(problem, order[:size]) if size < count else problem for size in sizes]
+    starts = []
+    for number, stream in enumerate(rng.spawn(stages[0].survivors)):
+        first = net
+        if draw is not None and number > 0:
+            first = draw(net, stream)
+        starts.append(Start(number, *first.initialize(stream, parts[0].x)))
+    tables, message = StageLoop(method, options, store, report).run(starts, plan_of(stages, parts))
+    return StagedResult(on_network(parts[-1], tables[-1].network), tables, len(tables) - 1, False, message)
 
 
-def gathered(best: Run, stages: tuple[StageTable, ...], problem: Any, before: float) -> MultistartResult:
-    """Return what `compete` returned as a result; `before` are the seconds before the first stage."""
-    seconds = before + sum(table.seconds for table in stages)
-    return MultistartResult(on_network(problem, best.net), best.course, stages, seconds)
+def check_stages(stages: Any, n_samples: int) -> list[int]:
+    """Return the number of samples of each stage; ValueError or TypeError for stages that make no `multistart`."""
+    check_sequence("stages", stages, "Stage")
+    if not stages:
+        raise ValueError("stages must hold at least one stage; got none")
+    sizes: list[int] = []
+    for k, stage in enumerate(stages):
+        check_type(f"stages[{k}]", stage, Stage)
+        size = n_samples
+        if stage.samples is not None:
+            size = check_count(f"stages[{k}].samples", stage.samples, 1, n_samples)
+        sizes.append(size)
+        if k == 0:
+            continue
+        before = stages[k - 1].survivors
+        if stage.survivors > before:
+            raise ValueError(f"survivors must not increase; got {stage.survivors} in stage {k} after {before}")
+        if size < sizes[k - 1]:
+            raise ValueError(f"samples must not decrease; got {size} in stage {k} after {sizes[k - 1]}")
+    return sizes
 
 
 def part_of(problem: LeastSquares, rows: Any) -> LeastSquares:

@@ -1,29 +1,33 @@
-r"""Many starts that lose to each other stage by stage, the network changing in between: what is behind `multistart`.
+"""Successive halving over random starts, with changes of the networks between stages: the loop of all staged trainings.
 
-Changes of a network between two trainings that leave its function as it is.
+One start makes it multilevel or adaptive training.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import field, replace
-from functools import partial
 from time import process_time
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Frozen, Natural, check_count, check_sequence, check_type
+from refkan.base import Checked, FloatArray, Frozen, Natural, check_count, check_sequence, is_sequence
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.kernels.engine_choice import current_engine, use_engine
 from refkan.networks import Network
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
-from refkan.training.multilevel.levels import Level, on_network, require_unchanged, samples_of
-from refkan.training.multilevel.multilevel import LevelCallback, as_factors, check_schedule
+from refkan.training.multilevel.levels import Level, on_network
+from refkan.training.multilevel.staged_results import StageTable
 from refkan.training.multilevel.trainings import TrainedNetwork, Trainer, train
+from refkan.training.multilevel.unchanged_functions import require_unchanged, samples_of
+from refkan.training.optimizers import State
 from refkan.training.optimizers.results import Report, note, staged
 
 NetworkChange = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
 """(problem, theta) -> another network that is the same function, and its parameters."""
+
+LevelCallback = Callable[[Level, State], Any]
+
+Comparison = Callable[[Network, FloatArray, Network, FloatArray, FloatArray | None], float]
+"""(network, theta, changed network, its theta, samples) -> how much the function moved."""
 
 
 class Refined(Checked):
@@ -48,7 +52,7 @@ class Refined(Checked):
 
     def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
         """Apply it to the network of a problem."""
-        refuse_what_is_no_loss("problem", problem, "value")
+        refuse_what_is_no_loss("problem", problem)
         fine = problem.net.refine(self.factor)
         return fine, problem.net.convert(theta, fine)
 
@@ -111,143 +115,134 @@ class Stage(Checked):
         [(4, None), (1, Refined(factor=2))]
         """
         steps = check_schedule(schedule)
-        columns = {"survivors": survivors, "samples": [None] * len(steps) if samples is None else samples}
-        for name, column in columns.items():
+        if samples is None:
+            samples = [None] * len(steps)
+        for name, column in (("survivors", survivors), ("samples", samples)):
             check_sequence(name, column, "counts, one entry a stage")
             if len(column) != len(steps):
                 raise ValueError(f"{name} must have one entry a stage ({len(steps)}); got {len(column)}")
         changes = [None, *map(Refined, as_factors(factors, steps))]
-        return [
-            Stage(number, count, size, change)
-            for count, number, size, change in zip(steps, *columns.values(), changes, strict=True)
-        ]
+        return [Stage(*columns) for columns in zip(survivors, steps, samples, changes, strict=True)]
 
 
-class StageTable(Frozen):
-    """The outcome of one stage for all starts.
+def check_schedule(schedule: Any) -> list[int]:
+    """Return the steps of each level as a list of integers, none negative."""
+    schedule = check_sequence("schedule", schedule, "steps, one entry a level")
+    if len(schedule) == 0:
+        raise ValueError("schedule must have an entry for each level; got none")
+    return [check_count(f"schedule[{k}]", steps) for k, steps in enumerate(schedule)]
+
+
+def as_factors(factors: Any, schedule: Sequence[int]) -> list[Any]:
+    """Return one refinement factor for each step from level to level: a number, or a tuple of one a layer."""
+    n = len(schedule) - 1
+    if not is_sequence(factors):
+        return [check_count("factors", factors, 2)] * n
+    if len(factors) != n:
+        raise ValueError(f"factors must be one number or one entry for each of {n} refinements; got {len(factors)}")
+    return [tuple(factor) if is_sequence(factor) else factor for factor in factors]
+
+
+class Start(Frozen):
+    """A start on its way: its number, its network and its parameters."""
+
+    number: int
+    network: Network
+    theta: FloatArray
+
+
+class Ended(Exception):  # noqa: N818  # a signal, as StopIteration is, not an error
+    """Raised by a change of the network, or by a plan, to end a training: the message says why."""
+
+
+Plan = Callable[[Sequence[StageTable]], tuple[Stage, Any]]
+"""(tables of the stages so far) -> the next stage and its problem; raises `Ended` when there is none."""
+
+
+def plan_of(stages: Sequence[Stage], problems: Sequence[Any]) -> Plan:
+    """Return the plan of stages that are known beforehand, each on its problem."""
+    pairs = list(zip(stages, problems, strict=True))
+
+    def following(tables: Sequence[StageTable]) -> tuple[Stage, Any]:
+        if len(tables) == len(pairs):
+            raise Ended(f"{len(pairs)} stages done")
+        return pairs[len(tables)]
+
+    return following
+
+
+class StageLoop(Frozen):
+    """A training in stages: each changes the networks of the surviving starts, trains them, and ranks them by value.
 
     Attributes
     ----------
-    starts : tuple of int
-        Numbers of the starts that were trained, in the order of their values.
-    values : ndarray
-        Their values afterwards, ascending.
-    network, theta : Network, ndarray
-        The best of them.
-    samples : int
-        How many samples they were trained on.
-    evaluations : int
-        Values with gradients, of all of them together.
-    seconds : float
-        Processor time, as in `Work`.
-
-    Examples
-    --------
-    >>> import numpy as np, refkan as rk
-    >>> from refkan.training.multilevel import Stage
-    >>> x = np.random.default_rng(0).uniform(size=(100, 2))
-    >>> problem = rk.LeastSquares(rk.kan([2, 2, 1], order=3, intervals=1), x, np.sin(3 * x[:, :1]) * x[:, 1:])
-    >>> (table,) = rk.multistart(problem, np.random.default_rng(1), [Stage(survivors=4, steps=3)]).stages
-    >>> sorted(table.starts), bool(np.all(np.diff(table.values) >= 0)), table.samples
-    ([0, 1, 2, 3], True, 100)
+    method : str or callable
+    options : mapping
+        Of the method, in all stages.
+    store : Checkpoints, optional
+    report : callable, optional
+        Of the steps, with ``state.stage``; a line after each stage of several starts.
+    callback : callable, optional
+        Called with a `Level` and a `State`; ``state.stage`` names the start if there are several.
+    compare : callable
+        Compares a network with the changed one.
     """
 
-    starts: tuple[int, ...]
-    values: FloatArray
-    network: Network
-    theta: FloatArray
-    samples: int
-    evaluations: int
-    seconds: float
+    method: str | Trainer
+    options: Mapping[str, Any]
+    store: Checkpoints | None = None
+    report: Report | None = None
+    callback: LevelCallback | None = None
+    compare: Comparison = require_unchanged
 
+    def run(self, starts: Sequence[Start], plan: Plan) -> tuple[tuple[StageTable, ...], str]:
+        """Run the stages of a plan; return their tables, and why the training ended."""
+        tables: list[StageTable] = []
+        while True:
+            try:
+                stage, problem = plan(tables)
+                tables.append(self._stage(len(tables), starts, stage, problem))
+            except Ended as end:
+                return tuple(tables), str(end)
+            last = tables[-1]
+            starts = [
+                Start(number, training.network, training.result.theta)
+                for number, training in zip(last.starts, last.trainings, strict=True)
+            ]
 
-class Run(Frozen):
-    """One start on its way."""
+    def _stage(self, index: int, starts: Sequence[Start], stage: Stage, problem: Any) -> StageTable:
+        """Train the survivors of the stage before."""
+        since, starts = process_time(), starts[: stage.survivors]
+        several = len(starts) > 1
+        trained = [(self._train(index, start, stage, problem, several), start.number) for start in starts]
+        trained.sort(key=lambda pair: (pair[0].result.value, pair[1]))
+        trainings, numbers = zip(*trained, strict=True)
+        points = samples_of(problem)
+        samples = 0 if points is None else len(points)
+        if several:
+            best = f"best value {trainings[0].result.value:.3g}, of start {numbers[0]}"
+            note(self.report, f"stage {index}: {len(starts)} starts on {samples} samples, {best}")
+        return StageTable(numbers, trainings, samples, process_time() - since)
 
-    number: int
-    net: Network
-    theta: FloatArray
-    course: tuple[TrainedNetwork, ...] = ()
-
-
-def compete(
-    runs: Sequence[Run],
-    stages: Sequence[Stage],
-    problems: Sequence[Any],
-    method: str | Trainer,
-    options: Mapping[str, Any],
-    store: Checkpoints | None = None,
-    report: Report | None = None,
-    callback: LevelCallback | None = None,
-    executor: Executor | None = None,
-) -> tuple[Run, tuple[StageTable, ...], Any]:
-    """Run stages that have been checked, each on its problem; return the best run and the tables.
-
-    The callback is told ``state.stage``, the number of the start, where there are several. Neither it nor the report is
-    told what an executor does.
-    """
-    tables = []
-    for index, (stage, problem) in enumerate(zip(stages, problems, strict=True)):
-        since, runs = process_time(), runs[: stage.survivors]
-        told = (report, callback) if executor is None else (None, None)
-        advance = partial(
-            _advanced, current_engine(), index, stage, problem, method, options, store, *told, len(runs) > 1
-        )
-        runs, seconds = zip(*(map if executor is None else executor.map)(advance, runs), strict=True)
-        runs = sorted(runs, key=lambda run: (run.course[-1].result.value, run.number))
-        best, points, results = runs[0], samples_of(problem), [run.course[-1].result for run in runs]
-        table = StageTable(
-            starts=tuple(run.number for run in runs),
-            values=np.array([result.value for result in results]),
-            network=best.net,
-            theta=best.theta,
-            samples=0 if points is None else len(points),
-            evaluations=sum(result.n_evaluations for result in results),
-            seconds=process_time() - since + (0.0 if executor is None else sum(seconds)),
-        )
-        tables.append(table)
-        trained_on = f"{len(runs)} starts on {table.samples} samples"
-        note(report, f"stage {index}: {trained_on}, best value {table.values[0]:.3g}, of start {best.number}")
-    return runs[0], tuple(tables), problems[-1]
-
-
-def _advanced(
-    engine: str, index: int, stage: Stage, problem: Any, method: str | Trainer, options: Mapping[str, Any],
-    store: Checkpoints | None, report: Report | None, callback: LevelCallback | None, several: bool, run: Run,
-) -> tuple[Run, float]:  # fmt: skip
-    """Change the network of one start of a stage and train it, by the engine of whoever asked; its processor time."""
-    since, start = process_time(), f"start {run.number}"
-    with use_engine(engine):
+    def _train(self, index: int, start: Start, stage: Stage, problem: Any, several: bool) -> TrainedNetwork:
+        """Change the network of one start and train it."""
+        net, theta, change, refining = start.network, start.theta, 0.0, 0.0
         if stage.change is not None:
-            net, theta = stage.change(on_network(problem, run.net), run.theta)
-            require_unchanged(run.net, run.theta, net, theta, samples_of(problem))
-            run = replace(run, net=net, theta=theta)
-        here = on_network(problem, run.net)
-        part = staged(report, f"stage {index}, {start}", endings=False)
-        told = _told(callback, Level(index, run.net, here), start if several else "")
-        trained = train(here, run.theta, method, stage.steps, {**options, **stage.options}, store, part, told)
-    run = replace(run, theta=trained.result.theta, course=(*run.course, trained))
-    return run, process_time() - since
+            began = process_time()
+            net, theta = stage.change(on_network(problem, net), theta)
+            refining = process_time() - began
+            change = self.compare(start.network, start.theta, net, theta, samples_of(problem))
+        here = on_network(problem, net)
+        part = f"start {start.number}" if several else f"{net.n_params} parameters"
+        report = staged(self.report, f"stage {index}, {part}", endings=not several)
+        callback = self._callback(Level(index, net, here), part if several else "")
+        options = {**self.options, **stage.options}
+        trained = train(here, theta, self.method, stage.steps, options, self.store, report, callback)
+        return replace(trained, change=change, refining=refining)
 
-
-def _told(callback: LevelCallback | None, level: Level, start: str) -> Callable[[Any], Any] | None:
-    return None if callback is None else lambda state: callback(level, replace(state, stage=start))
-
-
-def check_stages(stages: Any, n_samples: int) -> list[int]:
-    """Return the number of samples of each stage; ValueError or TypeError for stages that make no `multistart`."""
-    check_sequence("stages", stages, "Stage")
-    if not stages:
-        raise ValueError("stages must hold at least one stage; got none")
-    sizes: list[int] = []
-    for k, stage in enumerate(stages):
-        check_type(f"stages[{k}]", stage, Stage)
-        every = stage.samples is None
-        sizes.append(n_samples if every else check_count(f"stages[{k}].samples", stage.samples, 1, n_samples))
-        if k > 0 and stage.survivors > stages[k - 1].survivors:
-            raise ValueError(
-                f"survivors must not increase; got {stage.survivors} in stage {k} after {stages[k - 1].survivors}"
-            )
-        if k > 0 and sizes[k] < sizes[k - 1]:
-            raise ValueError(f"samples must not decrease; got {sizes[k]} in stage {k} after {sizes[k - 1]}")
-    return sizes
+    def _callback(self, level: Level, part: str) -> Callable[[State], Any] | None:
+        """Return the callback of one training."""
+        callback = self.callback
+        if callback is None:
+            return None
+        return lambda state: callback(level, replace(state, stage=part))

@@ -10,7 +10,6 @@ import refkan as rk
 from refkan.base.errors import DiscontinuousLossWarning
 from refkan.checks import gradient_check
 from refkan.training.losses import Collocation, Side, Term, prescribed
-from refkan.training.multilevel import Hierarchy
 from tests.shared.tables import each_row
 from validation.equations.recipes.trainers import Attended, Minibatches, Redrawn
 
@@ -73,7 +72,6 @@ def test_problems_made_from_one_do_not_repeat_it():
     assert len(found) == 1
     assert caught(lambda: problem.redrawn({"equation": X[::2]}))[1] == []
     assert caught(lambda: problem.with_network(net.refine()))[1] == []
-    assert caught(lambda: Hierarchy.refined(problem, [2, 2]))[1] == []
     assert len(caught(lambda: replace(problem, net=net.refine()))[1]) == 1
     assert caught(lambda: Collocation(net, helmholtz(), quiet=True))[1] == []
     batches = Minibatches(problem, 50, np.random.default_rng(0))

@@ -1,16 +1,21 @@
-"""Hierarchies: prolongation, restriction, work, and checks that nothing changed."""
+"""Levels: refinement, nominal work, and checks that nothing changed."""
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.base.errors import KnotError
 from refkan.training.losses import Attention, Collocation
-from refkan.training.multilevel import Hierarchy, levels, minimize_multilevel
-from refkan.training.multilevel.levels import contributions, points_elsewhere, require_unchanged, samples_of
-from refkan.training.multilevel.multilevel_results import Work, interval_weight, nominal_work
+from refkan.training.multilevel import minimize_multilevel, unchanged_functions
+from refkan.training.multilevel.staged_results import interval_weight
+from refkan.training.multilevel.unchanged_functions import (
+    contributions,
+    points_elsewhere,
+    require_unchanged,
+    samples_of,
+)
 from tests.shared.factories import EDGE_KINDS, EVERY_NETWORK, samples
 from tests.shared.refusals import refused
 from tests.training.multilevel.small_regressions import Line, poisson, small_problem
@@ -20,32 +25,37 @@ EPS = np.finfo(float).eps
 
 def test_levels_are_the_problem_on_refined_networks():
     problem, theta = small_problem()
-    hierarchy = Hierarchy.refined(problem, [2, [1, 3]])
-    assert [level.index for level in hierarchy] == [0, 1, 2]
-    assert [[layer.intervals for layer in level.network.layers] for level in hierarchy] == [[1, 3], [2, 6], [2, 18]]
-    for level in hierarchy:
+    seen = []
+    result = minimize_multilevel(
+        problem, theta, [1, 1, 1], factors=[2, [1, 3]], callback=lambda level, state: seen.append(level)
+    )
+    assert [level.index for level in seen] == [0, 1, 2]
+    assert [[layer.intervals for layer in level.network.layers] for level in seen] == [[1, 3], [2, 6], [2, 18]]
+    for level in seen:
         assert level.problem.net is level.network
         assert np.array_equal(level.problem.x, problem.x)
-    assert hierarchy.finest is hierarchy[2]
-    fine = hierarchy.prolong(theta, 0, 2)
-    P = problem.net.prolongation(hierarchy.finest.network)
-    np.testing.assert_allclose(fine, P @ theta, rtol=0, atol=8 * EPS * np.abs(theta).max())
-    np.testing.assert_allclose(hierarchy.finest.network(fine, problem.x), problem.net(theta, problem.x), atol=1e-14)
-    np.testing.assert_array_equal(hierarchy.prolong(theta, 0, 0), theta)
+    assert [level.network for level in result.course] == [level.network for level in seen]
+    assert result.network is result.course[-1].network
+    coarse, fine = problem.net, seen[-1].network
+    P = coarse.prolongation(fine)
+    np.testing.assert_allclose(coarse.convert(theta, fine), P @ theta, rtol=0, atol=8 * EPS * np.abs(theta).max())
 
 
-def test_bad_hierarchies():
+def test_problems_and_networks_of_other_kinds_are_refused():
     problem, theta = small_problem()
-    refused(lambda: Hierarchy.of(problem, []), "networks must hold at least one")
     mixed = replace(problem.net, layers=(problem.net.with_free_knots().layers[0], *problem.net.layers[1:]))
-    assert len(Hierarchy.of(problem, [mixed, mixed.refine()])) == 2  # whose prolongation is no one matrix
-    refused(lambda: Hierarchy.of(problem, [problem.net, 3]), r"TypeError: networks\[1\] must be a Network; got int")
-    with pytest.raises(KnotError, match=r"layer 0: input 0: .*0\.5"):
-        Hierarchy.of(problem, [problem.net.refine(2), problem.net.refine(3)])
-    refused(lambda: Hierarchy.refined(replace(problem, net=Line()), [2]), r"TypeError: problem\.net must be a Network")
-    hierarchy = Hierarchy.refined(problem, [2])
-    refused(lambda: hierarchy.prolong(theta, 2), "level must be at most 1")
-    refused(lambda: hierarchy.prolong(theta, 1), "to must be at most 1; got 2")
+    at = problem.net.convert(theta, mixed)
+    assert len(minimize_multilevel(replace(problem, net=mixed), at, [1, 1]).levels) == 2  # no one matrix prolongs it
+    train = lambda changed: minimize_multilevel(changed, theta, [1, 1])  # noqa: E731
+    refused(lambda: train(replace(problem, net=Line())), r"TypeError: problem\.net must be a Network")
+    bare = SimpleNamespace(net=problem.net, value_and_gradient=problem.value_and_gradient)
+    refused(lambda: train(bare), r"TypeError: problem must offer with_network\(net\), or be .*; got S")
+    netless = SimpleNamespace(value_and_gradient=problem.value_and_gradient)
+    refused(
+        lambda: train(netless), "TypeError: problem must offer net, its network; got SimpleNamespace: pass a LeastSq"
+    )
+    dense = replace(problem, net=rk.mlp([2, 5, 1]))
+    refused(lambda: minimize_multilevel(dense, np.zeros(20), [1, 1]), "refine needs a network with knots")
 
 
 def test_a_problem_may_bring_its_own_rebuild():
@@ -77,40 +87,17 @@ def test_nominal_work_is_the_count_of_the_papers():
     for _ in range(3):
         networks.append(networks[-1].refine())
     assert [interval_weight(net) for net in networks] == [25.0, 50.0, 100.0, 200.0]
-    for counts in ([128, 0, 0, 0], [0, 0, 0, 16], [32, 16, 8, 4]):
-        assert nominal_work(networks, counts) == 16.0
     # The run counts what it evaluates: a start on each level comes on top.
     for schedule in ([128, 0, 0, 0], [0, 0, 0, 16], [32, 16, 8, 4]):
-        work = minimize_multilevel(problem, theta, schedule, "gd", learning_rate=1e-3).work
-        assert work.evaluations == tuple(steps + 1 for steps in schedule)
-        assert work.nominal == 16.0 + 1.875
-        assert work.steps == tuple(schedule)
+        result = minimize_multilevel(problem, theta, schedule, "gd", learning_rate=1e-3)
+        assert [stage.evaluations for stage in result.stages] == [steps + 1 for steps in schedule]
+        assert result.evaluations == sum(schedule) + 4
+        assert result.nominal == 16.0 + 1.875
     # By hand with factors a layer: (1, 3) -> (1, 9), weights 10 + 15 and 10 + 45.
-    work = minimize_multilevel(problem, theta, [2, 1], "gd", factors=[[1, 3]], learning_rate=1e-3).work
-    assert work.nominal == pytest.approx(3 * 25 / 55 + 2, rel=1e-15)
+    result = minimize_multilevel(problem, theta, [2, 1], "gd", factors=[[1, 3]], learning_rate=1e-3)
+    assert result.nominal == pytest.approx(3 * 25 / 55 + 2, rel=1e-15)
     # Layers without intervals count their parameters.
     assert interval_weight(rk.mlp([2, 3, 1])) == 12.0
-
-
-def test_measured_work_is_time_in_fine_gradients(monkeypatch):
-    from refkan.training.multilevel import multilevel
-
-    problem, theta = small_problem()
-    calls = []
-
-    def fixed(fine, at):
-        calls.append(fine.net.n_params)
-        assert at.size == fine.net.n_params
-        return 0.25
-
-    monkeypatch.setattr(multilevel, "gradient_seconds", fixed)
-    work = minimize_multilevel(problem, theta, [2, 1, 1]).work
-    assert calls == [problem.net.refine().refine().n_params]  # once, and on the finest level
-    assert work.unit == 0.25
-    assert work.measured == pytest.approx(sum(work.seconds) / 0.25)
-    assert len(work.seconds) == 3
-    assert work.overhead > 0
-    assert isinstance(work, Work)
 
 
 def test_collocation_goes_through_the_levels():
@@ -169,9 +156,9 @@ def test_a_prolongation_may_be_off_by_the_limit_and_no_more(monkeypatch):
     fine = problem.net.refine()
     networks = problem.net, theta, fine, problem.net.convert(theta, fine) * (1 + 1e-14), problem.x
     off = require_unchanged(*networks)
-    monkeypatch.setattr(levels, "RTOL", off)
+    monkeypatch.setattr(unchanged_functions, "RTOL", off)
     assert require_unchanged(*networks) == off > 1e-15
-    monkeypatch.setattr(levels, "RTOL", np.nextafter(off, 0.0))
+    monkeypatch.setattr(unchanged_functions, "RTOL", np.nextafter(off, 0.0))
     refused(lambda: require_unchanged(*networks), "RuntimeError: prolongation changed the function by .* on ")
 
 

@@ -1,18 +1,15 @@
-from concurrent.futures import ProcessPoolExecutor
+"""Many starts, pruned stage by stage: the same by hand, samples, changes of networks, resuming, bad arguments."""
+
 from dataclasses import replace
-from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.base.long_runs.thread_variables import one_thread_each
 from refkan.training.adaptivity import Cut, Freed, with_random_knots
 from refkan.training.multilevel import Refined, Stage, multistart, trainings
-from refkan.training.multilevel.multilevel_results import interval_weight
-from refkan.training.optimizers import ProgressLines
-from tests.shared.elsewhere import Elsewhere
+from refkan.training.multilevel.staged_results import interval_weight
 from tests.shared.refusals import refusals, refused
 from tests.training.multilevel.small_regressions import Line, data
 
@@ -176,28 +173,6 @@ def test_stored_stages_are_not_trained_again(tmp_path, monkeypatch):
     assert len(count) == 22
     run_stages(STAGES[:1], checkpoint=Checkpoints(tmp_path), seed=1)
     assert len(count) == 27
-
-
-@pytest.mark.exhaustive
-def test_executors_train_starts_to_the_same_bits(tmp_path):
-    here, elsewhere, told = run_stages(checkpoint=tmp_path / "here"), Elsewhere(), []
-    options = {"checkpoints": tmp_path / "there", "progress": ProgressLines(told.append, pause=1e9)}
-    with one_thread_each(), ProcessPoolExecutor(2, mp_context=get_context("spawn")) as two:
-        for executor, resumed in ((two, False), (elsewhere, True)):
-            there = run_stages(executor=executor, **options)
-            assert there.theta.tobytes() == here.theta.tobytes()
-            for a, b in zip(here.stages, there.stages, strict=True):
-                assert (a.starts, a.samples, a.evaluations) == (b.starts, b.samples, b.evaluations)
-                assert a.values.tobytes() == b.values.tobytes()
-                assert b.seconds > 0
-            assert [training.network.n_params for training in there.course] == [39, 48, 66, 72]
-            assert {training.resumed for training in there.course} == {resumed}
-    assert elsewhere.tasks == 5 + 3 + 2 + 1
-    names = [sorted(path.name for path in (tmp_path / name).glob("*.json")) for name in ("here", "there")]
-    assert names[0] == names[1]
-    assert [line.split(",")[0] for line in told[:2]] == [
-        "stage 0: 5 starts on 80 samples", "stage 1: 3 starts on 80 samples"
-    ]  # fmt: skip
 
 
 def test_a_change_that_is_not_the_same_function_is_an_error():

@@ -2,7 +2,6 @@
 
 import functools
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +9,8 @@ import pytest
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.training.losses import Attention
-from refkan.training.multilevel import Hierarchy, Level, minimize_multilevel, trainings
-from refkan.training.multilevel.trainings import fingerprint
+from refkan.training.multilevel import Level, minimize_multilevel, trainings
+from refkan.training.multilevel.fingerprints import fingerprint
 from tests.shared.refusals import refusals, refused
 from tests.shared.tables import each_row
 from tests.training.multilevel.small_regressions import data, small_problem
@@ -43,21 +42,22 @@ def test_it_is_minimize_on_each_level_with_prolongation_between(method, options)
     assert result.network is result.problem.net
     assert [layer.intervals for layer in result.network.layers] == [4, 12]
     h = result.history
-    assert h.level.tolist() == sorted(h.level.tolist())
-    first = np.searchsorted(h.level, [1, 2])
+    assert h.stage.tolist() == sorted(h.stage.tolist())
+    first = np.searchsorted(h.stage, [1, 2])
     best = [level.value for level in result.levels[:2]]
     # The best point of a level is where the next one starts: the value is the same up to rounding.
     np.testing.assert_allclose(h.value[first], best, rtol=1e-12)
     assert (np.diff(h.seconds) >= 0).all()
     assert (np.diff(h.evaluations) >= 0).all()
-    assert h.evaluations[-1] <= sum(result.work.evaluations)
-    assert h.work[-1] <= result.work.nominal * (1 + 1e-15)
+    assert h.evaluations[-1] <= result.evaluations
+    assert result.seconds >= sum(level.seconds for level in result.course) >= h.seconds[-1] >= 0
+    assert result.message == "3 stages done"
 
 
 def test_free_knots_are_refined_where_they_are():
     problem, theta = small_problem(intervals=(2, 3), free_knots=True)
     result = minimize_multilevel(problem, theta, [10, 3], "levenberg-marquardt", solver="cholesky")
-    coarse, fine = result.hierarchy
+    coarse, fine = result.course
     moved = coarse.network.layers[1].spaces_at(result.levels[0].theta[coarse.network.slices[1]])[0].breakpoints
     assert np.abs(moved - np.linspace(0, 1, 4)).max() > 1e-3
     start = coarse.network.convert(result.levels[0].theta, fine.network)
@@ -103,17 +103,6 @@ def test_callbacks_know_the_level_and_stop_it():
     assert "stopped by the callback" in result.levels[0].message
 
 
-def test_options_of_each_level():
-    problem, theta = small_problem()
-    result = minimize_multilevel(
-        problem, theta, [3, 3], "adam", learning_rate=1e-2, per_level=[{}, {"learning_rate": 1e-4}]
-    )
-    first = rk.minimize(problem, theta, "adam", 3, learning_rate=1e-2)
-    start = result.hierarchy.prolong(first.theta, 0)
-    second = rk.minimize(result.problem, start, "adam", 3, learning_rate=1e-4)
-    np.testing.assert_array_equal(result.theta, second.theta)
-
-
 def train(change):
     problem, theta = small_problem()
     minimize_multilevel(problem, **({"theta": theta, "schedule": [1, 1]} | change))
@@ -125,24 +114,13 @@ test_bad_arguments = refusals(
     ({"schedule": [1, 1.5]}, r"TypeError: schedule\[1\] must be an integer; got 1.5"),
     ({"schedule": "32"}, "TypeError: schedule must be a sequence of steps"),
     ({"factors": [[2, 2, 2]]}, "factor must be one number or one for each of 2 layers"),
-    ({"per_level": [{}]}, r"per_level must have one entry a level \(2\); got 1"),
-    ({"per_level": [{}, 3]}, r"TypeError: per_level\[1\] must be a Mapping; got int"),
+    ({"factors": [2, 2]}, "factors must be one number or one entry for each of 1 refinements; got 2"),
     ({"theta": np.zeros(33, complex)}, "TypeError: theta must be real numbers"),
     ({"method": "newton"}, "method must be one of"),
     ({"geometry": "bezier"}, "geometry must be one of"),
     ({"wrong": 1}, "TypeError: method 'lbfgs' has no option 'wrong'"),
     call=train,
 )
-
-
-def test_a_schedule_must_fit_a_hierarchy():
-    problem, theta = small_problem()
-    bare = SimpleNamespace(net=problem.net, value_and_gradient=problem.value_and_gradient)
-    refused(lambda: Hierarchy.refined(bare, [2]), r"TypeError: problem must offer with_network\(net\), or be .*; got S")
-    with pytest.raises(ValueError, match=r"schedule must have one entry a level \(3\); got 2"):
-        minimize_multilevel(Hierarchy.refined(problem, [2, 2]), theta, [1, 1])
-    with pytest.raises(ValueError, match="refine needs a network with knots"):
-        minimize_multilevel(replace(problem, net=rk.mlp([2, 5, 1])), np.zeros(20), [1, 1])
 
 
 @pytest.fixture
@@ -162,15 +140,14 @@ def test_levels_are_stored_and_not_computed_again(tmp_path, trained):
     problem, theta = small_problem()
     first = minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=tmp_path)
     assert trained == [33, 48, 78]
-    assert first.resumed == (False, False, False)
+    assert [level.resumed for level in first.course] == [False, False, False]
     assert len(list(tmp_path.glob("*.json"))) == 3
     again = minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=Checkpoints(tmp_path))
     assert trained == [33, 48, 78]
-    assert again.resumed == (True, True, True)
+    assert [level.resumed for level in again.course] == [True, True, True]
     np.testing.assert_array_equal(again.theta, first.theta)
     np.testing.assert_array_equal(again.history.value, first.history.value)
-    assert again.work.seconds == first.work.seconds
-    assert again.work.measured == first.work.measured
+    assert [level.seconds for level in again.course] == [level.seconds for level in first.course]
     assert again.levels[1].message == first.levels[1].message
     plain = minimize_multilevel(problem, theta, [4, 3, 2])
     np.testing.assert_array_equal(plain.theta, first.theta)
@@ -188,7 +165,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path, trained):
     trained.clear()
     result = minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=tmp_path)
     assert trained == [78]
-    assert result.resumed == (True, True, False)
+    assert [level.resumed for level in result.course] == [True, True, False]
     np.testing.assert_array_equal(result.theta, minimize_multilevel(problem, theta, [4, 3, 2]).theta)
 
 
@@ -213,7 +190,6 @@ def test_another_engine_is_computed_anew(tmp_path, trained):
     {"geometry": "relu"},
     {"factors": 3},
     {"history": 7},
-    {"per_level": [{}, {"history": 7}]},
     ids=str,
 )
 def test_another_configuration_is_computed_anew(tmp_path, trained, change):
@@ -232,7 +208,7 @@ def test_another_configuration_is_computed_anew(tmp_path, trained, change):
         problem = replace(problem, weights=np.ones(problem.x.shape[0]))
     arguments = {"schedule": [4, 3]} | change
     minimize_multilevel(problem, theta, checkpoint=tmp_path, **arguments)
-    assert len(trained) == (1 if "factors" in change or "per_level" in change else 2)
+    assert len(trained) == (1 if "factors" in change else 2)
 
 
 def closure(scale):
@@ -304,8 +280,8 @@ def test_levels_that_a_callback_ended_are_not_stored(tmp_path):
             raise StopIteration
 
     short = minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=tmp_path, callback=enough)
-    assert short.work.steps == (4, 1, 2)
+    assert [level.history.value.size - 1 for level in short.levels] == [4, 1, 2]
     assert len(list(tmp_path.glob("*.json"))) == 2
     whole = minimize_multilevel(problem, theta, [4, 3, 2], checkpoint=tmp_path)
-    assert whole.resumed == (True, False, False)
+    assert [level.resumed for level in whole.course] == [True, False, False]
     np.testing.assert_array_equal(whole.theta, minimize_multilevel(problem, theta, [4, 3, 2]).theta)

@@ -103,8 +103,8 @@ def test_other_forms_are_not_changed_either_and_name_their_stages():
         assert plain.value == shown.value
         assert all(isinstance(state, State) and state.steps for state in told)
         seen[name] = list(dict.fromkeys(state.stage for state in told))
-    assert seen["multilevel"] == ["level 1 of 2, 20 parameters", "level 2 of 2, 28 parameters"]
-    assert [stage.split(",")[0] for stage in seen["adaptive"]] == ["round 0", "round 1"]
+    assert seen["multilevel"] == ["stage 0, 20 parameters", "stage 1, 28 parameters"]
+    assert [stage.split(",")[0] for stage in seen["adaptive"]] == ["stage 0", "stage 1"]
     assert seen["multistart"][:2] == seen["one stage"] == ["stage 0, start 0", "stage 0, start 1"]
     assert len(seen["multistart"]) == 3
 
@@ -140,5 +140,8 @@ def test_methods_of_ones_own(capsys):
     multilevel(True, method=own_method)
     adaptive(True, method=own_method)
     assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == [
-        *("level 1 of 2", "level 2 of 2", "round 0", "round 1"),
+        "stage 0",
+        "stage 1",
+        "stage 0",
+        "stage 1",
     ]

@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import repeat
 from os import PathLike
-from time import process_time
 from typing import Any
 
-from refkan.base import Natural, RandomSource, as_generator, check_annotated, check_function
+from refkan.base import (
+    Natural,
+    RandomSource,
+    as_generator,
+    check_annotated,
+    check_function,
+    check_sequence,
+    check_type,
+)
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
-from refkan.training.multilevel import MultistartResult, Refined, Stage
-from refkan.training.multilevel.multilevel import LevelCallback, check_per_level, check_schedule
-from refkan.training.multilevel.multistart import gathered
-from refkan.training.multilevel.stages import Run, compete
+from refkan.training.multilevel import Refined, Stage, StagedResult
+from refkan.training.multilevel.levels import on_network
+from refkan.training.multilevel.stages import LevelCallback, StageLoop, Start, check_schedule, plan_of
 from refkan.training.multilevel.trainings import as_store
 from validation.equations.recipes.setups import Setup
 
@@ -35,7 +40,7 @@ def train_starts(
     callback: LevelCallback | None = None,
     checkpoint: Checkpoints | str | PathLike[str] | None = None,
     **options: Any,
-) -> MultistartResult:
+) -> StagedResult:
     r"""Train several starts on the first levels, and the one with the smallest value there on all later levels.
 
     This is `refkan.multistart` on a set-up, which draws its starts.
@@ -47,7 +52,7 @@ def train_starts(
         The coarsest.
     rng : numpy.random.Generator or seed
         Gives each start a stream of its own.
-    schedule, method, per_level, checkpoint, **options
+    schedule, method, checkpoint, **options
         As for `minimize_multilevel`.
     starts : int
         Of several, all are trained on the first two levels: a refinement shows which minima are good.
@@ -56,6 +61,8 @@ def train_starts(
         on many.
     scheme : str
         As for `Network.initialize`.
+    per_level : sequence of mappings, optional
+        Options of each level, on top of those for all.
     callback : callable, optional
         As for `minimize_multilevel`; ``state.stage`` names the start while there are several.
 
@@ -75,27 +82,37 @@ def train_starts(
     >>> trained.network.layers[0].intervals, bool(trained.value <= trained.values.min())
     (8, True)
     """
-    schedule = check_schedule(schedule)
+    steps = check_schedule(schedule)
     check_annotated(train_starts, locals())
     if callback is not None:
         check_function("callback", callback, 2)
-    common = min(COMMON, len(schedule)) if starts > 1 or later else len(schedule)
-    if later is not None and common == len(schedule):
-        raise ValueError(f"later needs levels after the {COMMON} common ones; the schedule has {len(schedule)}")
-    extras = check_per_level(per_level, len(schedule))
-    changes = [None, *repeat(Refined(), len(schedule) - 1)]
-    stages = [
-        Stage(starts if k < common else 1, steps, change=change, options=extra)
-        for k, (steps, change, extra) in enumerate(zip(schedule, changes, extras, strict=True))
-    ]
-    began, runs = process_time(), []
-    problem: Any = None
+    common = len(steps)
+    if starts > 1 or later is not None:
+        common = min(COMMON, common)
+    if later is not None and common == len(steps):
+        raise ValueError(f"later needs levels after the {COMMON} common ones; the schedule has {len(steps)}")
+    stages = []
+    for k, (count, extra) in enumerate(zip(steps, check_per_level(per_level, len(steps)), strict=True)):
+        survivors = starts if k < common else 1
+        change = Refined() if k > 0 else None
+        stages.append(Stage(survivors, count, change=change, options=extra))
+    drawn = []
     for k, stream in enumerate(as_generator("rng", rng).spawn(starts)):
         problem, theta = setup.start(net, stream, scheme)
-        runs.append(Run(k, problem.net, theta))
-    problems = [problem] * len(schedule)
+        drawn.append(Start(k, problem.net, theta))
+    problems = [problem] * len(steps)
     if later is not None:
-        problems[common:] = [replace(problem, terms=later.terms, quiet=True)] * (len(schedule) - common)
-    before = process_time() - began
-    best, tables, last = compete(runs, stages, problems, method, options, as_store(checkpoint), callback=callback)
-    return gathered(best, tables, last, before)
+        problems[common:] = [replace(problem, terms=later.terms, quiet=True)] * (len(steps) - common)
+    loop = StageLoop(method, options, as_store(checkpoint), callback=callback)
+    tables, message = loop.run(drawn, plan_of(stages, problems))
+    return StagedResult(on_network(problems[-1], tables[-1].network), tables, len(tables) - 1, False, message)
+
+
+def check_per_level(per_level: Any, n_levels: int) -> list[dict[str, Any]]:
+    """Return the options of each level, none by default."""
+    entries = [{}] * n_levels if per_level is None else check_sequence("per_level", per_level, "mappings")
+    for k, entry in enumerate(entries):
+        check_type(f"per_level[{k}]", entry, Mapping)
+    if len(entries) != n_levels:
+        raise ValueError(f"per_level must have one entry a level ({n_levels}); got {len(entries)}")
+    return [dict(entry) for entry in entries]
