@@ -52,7 +52,7 @@ class Refined(Checked):
 
     def __call__(self, problem: Any, theta: FloatArray) -> tuple[Network, FloatArray]:
         """Apply it to the network of a problem."""
-        refuse_what_is_no_loss("problem", problem)
+        refuse_what_is_no_loss("problem", problem, "value_and_gradient")
         fine = problem.net.refine(self.factor)
         return fine, problem.net.convert(theta, fine)
 
