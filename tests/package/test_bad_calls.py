@@ -35,7 +35,7 @@ NOT_CALLED_BY_USERS = {
         "what losses ask of their terms at every evaluation",
     r"training\.losses\.least_squares\.DifferentiableModel.*": "a protocol",
     r"(training\.optimizers\.geometry|networks\.hessians\.products)\..*": "what optimizers ask at every step",
-    r"training\.optimizers\.results\..*\.(__call__|note)": "called by optimizers at every step",
+    r"training\.optimizers\.progress\..*\.(__call__|note)": "called by optimizers at every step",
     r"splines\.relu_powers\.(relu_rows|inverse_scale)": "inner loops",
     r"truth\..*": "literal formulas over numbers of any kind, in as few lines as the papers take",
     r"(splines\.transfer\.refit_at_samples\.TransferReport|.*<lambda>|"

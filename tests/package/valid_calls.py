@@ -130,8 +130,8 @@ CALLS = {
     "training.losses.prescribed": dict(target=np.ones(8)),
     # optimizers, hierarchy, adaptivity
     "training.optimizers.minimize": dict(method="lbfgs"),
-    "training.optimizers.results.ProgressLines.note": dict(text="x"),
-    "training.optimizers.results.ProgressLines.__call__": dict(state=AT_STEP),
+    "training.optimizers.progress.ProgressLines.note": dict(text="x"),
+    "training.optimizers.progress.ProgressLines.__call__": dict(state=AT_STEP),
     "training.multilevel.stages.Stage": dict(survivors=1),
     "training.multilevel.stages.Stage.refined": dict(schedule=[1, 1], survivors=[2, 1], samples=[4, None]),
     "training.multilevel.multistart": dict(stages=[multilevel.Stage(1, 1)]),

@@ -19,7 +19,7 @@ from refkan.training.multilevel.staged_results import StagedResult, StageTable
 from refkan.training.multilevel.stages import Ended, Stage, StageLoop, Start
 from refkan.training.multilevel.trainings import Trainer, as_store
 from refkan.training.multilevel.unchanged_functions import require_unchanged
-from refkan.training.optimizers.results import Report, report_of
+from refkan.training.optimizers.progress import Report, report_of
 
 Measure = Callable[[Network, FloatArray], float]
 

@@ -1,7 +1,7 @@
-r"""Error indicators for each knot interval of a layer: where the residual falls, and where derivatives jump.
+r"""Error indicators for each knot interval of a layer: its share of the squared residual, and jumps of derivatives.
 
-What indicators see: of a layer its inputs on the data, its spline spaces, and how much its outputs matter; of a
-problem its points and the squared residual at each.
+An indicator depends on the inputs of the layer on the data, its spline spaces and the sensitivity of the loss to its
+outputs, and on the squared residual at each point of the problem.
 """
 
 from collections.abc import Callable, Sequence

@@ -75,7 +75,9 @@ class Term(Frozen):
 
     def __post_init__(self) -> None:
         check_annotated(Term, {"attention": self.attention, "name": self.name, "components": self.components})
-        sides = (self.sides,) if isinstance(self.sides, Side) else tuple(check_sequence("sides", self.sides, "Sides"))
+        sides = (self.sides,)
+        if not isinstance(self.sides, Side):
+            sides = tuple(check_sequence("sides", self.sides, "Sides"))
         if not sides:
             raise ValueError(f"term {self.name!r} must have a side; got none")
         for side in sides:
@@ -113,7 +115,9 @@ class Term(Frozen):
         """The data at the points, (N, ...); None without."""
         if self.data is None:
             return None
-        given = self.data(self.sides[0].points) if callable(self.data) else self.data
+        given = self.data
+        if callable(given):
+            given = given(self.sides[0].points)
         data = real("data", as_array("data", given)).copy()
         if data.ndim == 0 or data.shape[0] != self.n_points:
             raise ValueError(
@@ -142,7 +146,9 @@ class Term(Frozen):
     def factors(self) -> FloatArray:
         """The factors sqrt(weight/N) lambda_i (N,) of the residuals; the squares of the products add up to value."""
         root = np.sqrt(self.weight / self.n_points)
-        return np.full(self.n_points, root) if self.attention is None else root * self.attention.weights
+        if self.attention is None:
+            return np.full(self.n_points, root)
+        return root * self.attention.weights
 
     def at(self, *points: Any, data: Any = None) -> "Term":
         """Return the same term at new points, one array for each side, with its attention restarted."""
@@ -150,10 +156,14 @@ class Term(Frozen):
             raise ValueError(f"term {self.name!r} has {len(self.sides)} sides; got points for {len(points)}")
         if data is None and callable(self.data):
             data = self.data
-        if (data is None) != (self.data is None):
-            raise ValueError(f"term {self.name!r} {'needs' if data is None else 'takes no'} data with new points")
+        if data is None and self.data is not None:
+            raise ValueError(f"term {self.name!r} needs data with new points")
+        if data is not None and self.data is None:
+            raise ValueError(f"term {self.name!r} takes no data with new points")
         sides = tuple(side.at(new) for side, new in zip(self.sides, points, strict=True))
-        attention = None if self.attention is None else self.attention.restart(sides[0].points.shape[0])
+        attention = self.attention
+        if attention is not None:
+            attention = attention.restart(sides[0].points.shape[0])
         return replace(self, sides=sides, data=data, attention=attention)
 
     def quantities(self, jets: Sequence[Array]) -> list[Array]:
@@ -195,22 +205,28 @@ class Term(Frozen):
         x = self.sides[0].points[rows]
         with np.errstate(all="ignore"):
             given = self.partials(x, *quantities, **self._keywords(rows))
-        if not isinstance(given, Sequence) or len(given) != len(quantities):
-            came = len(given) if isinstance(given, Sequence) else type(given).__name__
+        came = type(given).__name__
+        if isinstance(given, Sequence):
+            came = str(len(given))
+        if came != str(len(quantities)):
             raise ValueError(
                 f"partials of term {self.name!r} must return a sequence, one derivative for each of {len(quantities)} "
                 f"quantities; got {came}"
             )
         n, R, Q = x.shape[0], self.components, n_outputs
-        shape = (n,) if R * Q == 1 else (n, R, Q)
+        single = R * Q == 1
         parts = [np.empty((n, R, len(side.numbers), Q)) for side in self.sides]
         places = [part[:, :, c] for part, side in zip(parts, self.sides, strict=True) for c in side.numbers]
         for number, (entry, place) in enumerate(zip(given, places, strict=True)):
             if np.iscomplexobj(entry):
                 raise TypeError(f"partials of term {self.name!r} must be real; got complex ones for quantity {number}")
             try:
-                (place[:, 0, 0] if R * Q == 1 else place)[...] = entry
+                if single:
+                    place[:, 0, 0] = entry
+                else:
+                    place[...] = entry
             except (ValueError, TypeError):
+                shape = (n,) if single else (n, R, Q)
                 raise ValueError(
                     f"partials of term {self.name!r} must be broadcastable to {shape}; "
                     f"got shape {np.shape(entry)} for quantity {number}"
@@ -249,7 +265,9 @@ class Term(Frozen):
             raise ValueError(f"partials of term {self.name!r} are not the derivatives of its residual:\n{report.table}")
 
     def _keywords(self, rows: slice) -> dict[str, Array]:
-        return {} if self.known is None else {"data": self.known[rows]}
+        if self.known is None:
+            return {}
+        return {"data": self.known[rows]}
 
     def _require_numbers(self, kind: str, array: Array, rows: slice, quantities: Sequence[Array]) -> None:
         """Raise ValueError at NaN that does not come from overflow."""

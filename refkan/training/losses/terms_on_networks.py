@@ -1,6 +1,4 @@
-r"""Terms carried through a network: pieces of their points, and where the loss is not continuous in theta.
-
-A piece has the residuals at some points of a term, and what the sums of a problem take from them.
+r"""Terms on a network: residuals at pieces of their points, and a warning where the loss is not continuous in theta.
 
 Beyond its domain a layer with outside="linear" goes on along its tangent, so that second derivatives in x jump to 0 at
 the ends. Activations of hidden layers move with theta: a residual that takes second derivatives jumps whenever one of

@@ -23,7 +23,7 @@ from refkan.training.multilevel.stages import (
     plan_of,
 )
 from refkan.training.multilevel.trainings import Trainer, as_store
-from refkan.training.optimizers.results import Report, report_of
+from refkan.training.optimizers.progress import Report, report_of
 
 
 def minimize_multilevel(

@@ -23,7 +23,7 @@ from refkan.training.multilevel.levels import on_network
 from refkan.training.multilevel.staged_results import StagedResult
 from refkan.training.multilevel.stages import Stage, StageLoop, Start, plan_of
 from refkan.training.multilevel.trainings import Trainer, as_store
-from refkan.training.optimizers.results import Report, report_of
+from refkan.training.optimizers.progress import Report, report_of
 
 
 def multistart(

@@ -19,7 +19,7 @@ from refkan.training.multilevel.staged_results import StageTable
 from refkan.training.multilevel.trainings import TrainedNetwork, Trainer, train
 from refkan.training.multilevel.unchanged_functions import require_unchanged, samples_of
 from refkan.training.optimizers import State
-from refkan.training.optimizers.results import Report, note, staged
+from refkan.training.optimizers.progress import Report, note, staged
 
 NetworkChange = Callable[[Any, FloatArray], tuple[Network, FloatArray]]
 """(problem, theta) -> another network that is the same function, and its parameters."""

@@ -12,7 +12,7 @@ from refkan.kernels.engine_choice import current_engine
 from refkan.networks import Network
 from refkan.training.multilevel.fingerprints import fingerprint
 from refkan.training.optimizers import STOPPED, History, Result, State, minimize
-from refkan.training.optimizers.results import Report, note
+from refkan.training.optimizers.progress import Report, note
 
 Trainer = Callable[..., Result]
 

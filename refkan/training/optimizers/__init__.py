@@ -21,7 +21,8 @@ Examples
 
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.minimization import METHODS, RESIDUAL_METHODS, minimize
-from refkan.training.optimizers.results import History, ProgressLines, Result, State
+from refkan.training.optimizers.progress import ProgressLines
+from refkan.training.optimizers.results import History, Result, State
 from refkan.training.optimizers.run import STOPPED
 
 __all__ = [

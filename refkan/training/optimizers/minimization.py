@@ -13,14 +13,12 @@ from refkan.kernels.blas_threads import one_blas_thread
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.optimizers.geometry import Geometry
 from refkan.training.optimizers.gradient_methods import adam, gradient_descent, lbfgs, self_scaled_broyden
-from refkan.training.optimizers.results import Report, Result, note, report_of
+from refkan.training.optimizers.progress import Report, note, report_of
+from refkan.training.optimizers.results import Result
 from refkan.training.optimizers.run import Callback, Ending, Halt, Run
 from refkan.training.optimizers.run_files import RunFile
-from refkan.training.optimizers.second_order.damped_gauss_newton import (
-    gauss_newton,
-    levenberg_marquardt,
-    natural_gradient,
-)
+from refkan.training.optimizers.second_order.levenberg_marquardt import levenberg_marquardt
+from refkan.training.optimizers.second_order.line_searches import gauss_newton, natural_gradient
 from refkan.training.optimizers.second_order.variable_projection import variable_projection
 
 METHODS: dict[str, Callable[..., Ending]] = {

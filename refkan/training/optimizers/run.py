@@ -9,7 +9,8 @@ import numpy as np
 
 from refkan.base import DegenerateNodeError, FloatArray, Frozen
 from refkan.training.optimizers.geometry import Geometry
-from refkan.training.optimizers.results import History, Report, Result, State
+from refkan.training.optimizers.progress import Report
+from refkan.training.optimizers.results import History, Result, State
 from refkan.training.optimizers.run_files import RunFile
 
 Callback = Callable[[State], Any]

@@ -1,12 +1,9 @@
-"""Formulas of physics in three to six variables.
+"""Targets given by formulas: of physics, sums and products of univariate functions, and special functions.
 
-The formulas, the order of their variables and the ranges are those of a published list that is taken from the Feynman
-Lectures: Udrescu and Tegmark, "AI Feynman: a physics-inspired method for symbolic regression", Science Advances 6,
-2020. The id of each target is its equation there.
-
-Sums and products of univariate functions in any dimension.
-
-Special functions of one and two variables, by scipy.special; real points only.
+The formulas of physics, in three to six variables, the order of their variables and the ranges are those of a published
+list that is taken from the Feynman Lectures: Udrescu and Tegmark, "AI Feynman: a physics-inspired method for symbolic
+regression", Science Advances 6, 2020. The id of each of these targets is its equation there. Special functions are
+those of scipy.special, at real points only.
 """
 
 import numpy as np

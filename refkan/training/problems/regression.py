@@ -1,4 +1,4 @@
-r"""Targets of regression: that of the papers, and functions that vary otherwise in different places.
+r"""Targets of regression: that of the papers, and functions whose variation depends on the place.
 
 A target is a function with its name, its domain and the places where it is not smooth.
 """

@@ -80,7 +80,7 @@ def test_true_writes_to_the_standard_error_stream_alone(capsys):
 
 def test_lines_come_at_most_as_often_as_asked(monkeypatch):
     times = iter([0.0, 0.5, 2.1, 2.2, 4.0, 4.2])
-    monkeypatch.setattr("refkan.training.optimizers.results.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("refkan.training.optimizers.progress.time.monotonic", lambda: next(times))
     lines = []
     shown = ProgressLines(lines.append, pause=2.0)
     for step in range(1, 6):

@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize
 
 from refkan.training.optimizers import minimization, minimize
-from refkan.training.optimizers.second_order import damped_gauss_newton, damped_systems
+from refkan.training.optimizers.second_order import damped_systems, line_searches
 from tests.shared.factories import EPS
 from tests.shared.refusals import refused
 from tests.shared.spoiling import spoilt
@@ -199,7 +199,7 @@ def test_lengths_are_the_first_that_the_next_does_not_beat():
     ("old", "new"), [("trial.value >= best[0].value", "True"), ("0.5**k * displacement", "0.5**k * -displacement")]
 )
 def test_other_lengths_and_directions_are_noticed(old, new):
-    careless = spoilt(damped_gauss_newton, old, new)
+    careless = spoilt(line_searches, old, new)
     good = minimize(arctangent(), [1.35], NG, steps=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(minimization.RESIDUAL_METHODS, NG, careless.natural_gradient)

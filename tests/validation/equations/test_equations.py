@@ -147,7 +147,8 @@ def test_the_plans_of_the_runs():
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_rows_of_our_own(quick):
-    own = own_trainings.burgers(quick) | own_trainings.poisson(quick) | own_trainings.allen_cahn(quick)
+    size = own_trainings.QUICK if quick else own_trainings.FULL
+    own = own_trainings.burgers(size) | own_trainings.poisson(size) | own_trainings.allen_cahn(size)
     assert {target.model for target in pde_accuracy.TARGETS.values()} < {*own}
     assert own[own_trainings.ADAM].schedule == ((80, 40, 20) if quick else (800, 400, 200))
     if quick:

@@ -10,12 +10,11 @@ import refkan as rk
 from refkan.training.losses import Attention, Collocation
 from refkan.training.multilevel import minimize_multilevel
 from refkan.training.optimizers import State
-from refkan.training.optimizers.second_order.damped_gauss_newton import next_damping
 from validation.equations.recipes.ordinary_setups import ordinary_setup
 from validation.equations.recipes.schedules import Cyclic, Decaying, Ramped
 from validation.equations.recipes.space_time_setups import burgers_setup
 from validation.equations.recipes.starts import train_starts
-from validation.equations.recipes.trainers import Attended, Minibatches, Redrawn, joined
+from validation.equations.recipes.trainers import Attended, Minibatches, Redrawn, joined, next_damping
 
 
 def test_splines_converge_to_the_manufactured_solution_at_their_order():

@@ -1,9 +1,7 @@
-r"""Trainings of one level, for `minimize_multilevel`: attention that starts anew, and points that are drawn again.
+r"""Trainings of one level, for `minimize_multilevel`: with attention, in batches, and with points that are drawn again.
 
-Both are plain data, so that levels trained by them can be stored and resumed: what a training needs besides its problem
-is made anew on each level, attention from ones, random points and batches from a seed and the number of parameters.
-
-`Minibatches` are a collocation problem of which each evaluation sees only some points of the first term.
+A trainer is plain data, so that levels trained by it can be stored and resumed. It makes what a training needs besides
+its problem anew on each level: attention from ones, random points and batches from a seed and the number of parameters.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +16,6 @@ from refkan.training.losses import Attention, Collocation
 from refkan.training.losses.terms import Term
 from refkan.training.optimizers import STOPPED, History, Result, State, minimize
 from refkan.training.optimizers.results import counted_on
-from refkan.training.optimizers.second_order.damped_gauss_newton import next_damping
 
 
 class Minibatches:
@@ -260,6 +257,24 @@ class Redrawn(Frozen, eq=True):
     def _uniform(self, rng: np.random.Generator, n: int) -> FloatArray:
         low, high = np.array(self.ranges).T
         return rng.uniform(low, high, (n, low.size))
+
+
+LEAST_DAMPING, MOST_DAMPING = 1e-14, 1.0
+"""Limits, relative to the largest entry of diag(J^T J), of the damping with which another run begins."""
+
+
+def next_damping(damping: float, history: History) -> float:
+    """Return the relative damping to begin another run with: as much lower or higher as it became in the last run.
+
+    `history.damping` is absolute. Its first entry is the given relative one times the scale of the matrix, which
+    changes little, and times what rejections in the first step added, 2, 4, 8, ... each.
+    """
+    if history.damping is None or history.damping.size < 2:
+        return min(10.0 * damping, MOST_DAMPING)
+    rejections = int(history.evaluations[1] - history.evaluations[0]) - 1
+    first = damping * 2.0 ** (rejections * (rejections + 1) / 2)
+    change = float(history.damping[-1] / history.damping[1])
+    return float(np.clip(first * change, LEAST_DAMPING, MOST_DAMPING))
 
 
 def joined(parts: Sequence[Result], message: str) -> Result:

@@ -14,7 +14,7 @@ from refkan.analysis.exact.enclosures.subdivision import Evaluation, of_range, r
 from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed, units
 from refkan.base import FloatArray, Frozen, Natural, Positive, as_array, as_shape, check_annotated, check_count, real, require_floats
 from refkan.networks import Network
-from refkan.training.optimizers.results import report_of
+from refkan.training.optimizers.progress import report_of
 
 BUDGET = 100_000
 """Boxes that a subdivision may evaluate by default."""

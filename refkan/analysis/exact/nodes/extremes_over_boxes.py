@@ -38,7 +38,7 @@ from refkan.analysis.exact.nodes.node_tables import node_functions
 from refkan.base import FloatArray, Natural, Positive, check_choice
 from refkan.networks import Network
 from refkan.networks.network import ValueSweep
-from refkan.training.optimizers.results import report_of
+from refkan.training.optimizers.progress import report_of
 
 STARTS, ASCENT, KEPT = 64, 40, 8
 """Points from which large values are sought, steps from each, and how many of them are then enclosed."""

@@ -8,7 +8,6 @@ from scipy import linalg
 
 from refkan.base import FloatArray, Natural, NonNegative, Positive, check_choice
 from refkan.training.optimizers.run import Ending, Iterate, Run, steps_done
-from refkan.training.optimizers.second_order.damped_gauss_newton import descend
 from refkan.training.optimizers.second_order.damped_systems import (
     DampedSystem,
     NormalSystem,
@@ -19,6 +18,7 @@ from refkan.training.optimizers.second_order.damped_systems import (
     require_room,
     triangle_of,
 )
+from refkan.training.optimizers.second_order.levenberg_marquardt import descend
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 
 Solver = Annotated[str, partial(check_choice, choices=("auto", "qr", "cholesky"))]
