@@ -69,9 +69,9 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
     """Draw condition numbers of a study against the intervals: a line per series, medians and extremes over seeds.
 
     Series with the same basis and preconditioner share a colour, with the same order a marker, and with the same
-    architecture a line style. The legend is beside the axes. Hollow markers show that a seed's row has a flag other
-    than "middle", which casts doubt on its number. Dense networks, which have no intervals, are horizontal lines,
-    dotted for rows with such flags.
+    architecture a line style. The legend beside the axes also says what the bars mean, if there are any. Hollow markers
+    show that a seed's row has a flag other than "middle", which casts doubt on its number. Dense networks, which have
+    no intervals, are horizontal lines, dotted for rows with such flags.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
 
     figure, axes = place(axes, (9.5, 5.0))
     ticks: set[int] = set()
-    flagged = False
+    flagged = barred = False
     series = _series(study)
     bases, orders, architectures = ([*dict.fromkeys(key[k] for key in series)] for k in range(3))
     for (basis, order, widths), points in series.items():
@@ -103,6 +103,7 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
             ranges = None
             if np.ptp(spread, axis=0).any():
                 ranges = np.abs(spread[1:] - spread[0])
+                barred = True
             style = {"marker": marker, "color": colour, "linestyle": line}
             axes.errorbar(numbers, spread[0], ranges, capsize=3, label=label, zorder=2, **style)
             hollow = [n in doubted for n in numbers]
@@ -121,6 +122,9 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
     axes.set_yscale("log")
     axes.grid(visible=True, alpha=0.3)
     handles, _ = axes.get_legend_handles_labels()
+    if barred:
+        bars = "markers: median over the seeds\nbars: smallest to largest"
+        handles.append(Line2D([], [], marker="|", ms=12, linestyle="none", color="0.4", label=bars))
     if flagged:
         style = {"marker": "o", "linestyle": ":", "color": "0.4", "markerfacecolor": "white"}
         handles.append(Line2D([], [], label="hollow, dotted: flagged", **style))

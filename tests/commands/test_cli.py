@@ -73,6 +73,21 @@ def test_the_installed_command_is_the_command(monkeypatch, capsys):
     assert refkan.__version__ in capsys.readouterr().out
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes the streams")
+def test_closed_streams():
+    def run(line):
+        return subprocess.run(["sh", "-c", f"{sys.executable} -m refkan {line}"], capture_output=True, text=True)
+
+    told = run("info >&-")
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == "refkan info: the standard output is closed: redirect it to a file, or to /dev/null\n"
+    told = run("info 2>&-")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert refkan.__version__ in told.stdout
+    told = run("certify nothing.npz 2>&-")
+    assert (told.returncode, told.stdout) == (2, "")
+
+
 def test_the_module_is_the_command():
     run = subprocess.run([sys.executable, "-m", "refkan", "--version"], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == f"refkan {refkan.__version__}"

@@ -1,5 +1,6 @@
 """`refkan spectrum --network`: the spectrum and the certificates of a network, samples and weights in files."""
 
+import csv
 import json
 import re
 from fractions import Fraction
@@ -46,6 +47,12 @@ def test_spectra_and_certificates_are_those_of_the_problem(files, tmp_path):
     assert "float64 takes eigenvalues below its own rounding for zeros" in told
     spectra, certificates = (json.loads((out / name).read_text()) for name in ("spectrum.json", "certificates.json"))
     assert (out / "spectrum.png").read_bytes().startswith(b"\x89PNG")
+    lines = list(csv.DictReader((out / "spectrum.csv").read_text().splitlines()))
+    for row in spectra:
+        mine = [line for line in lines if line["basis"] == row["basis"]]
+        assert [float(line["eigenvalue"]) for line in mine] == row["values"]
+        assert [int(line["number"]) for line in mine] == list(range(1, len(mine) + 1))
+        assert sum(line["in_range"] == "True" for line in mine) == row["rank"]
     for basis, row, certificate in zip(("spline", "relu"), spectra, certificates, strict=True):
         spectrum = rk.spectrum(problem, theta, basis=basis)
         assert (row["basis"], row["values"], row["rank"]) == (basis, spectrum.values.tolist(), spectrum.rank)

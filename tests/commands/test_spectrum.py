@@ -1,5 +1,6 @@
 """`refkan spectrum` and `refkan certify`: what they print, write and refuse."""
 
+import csv
 import importlib
 import json
 import os
@@ -46,6 +47,11 @@ def test_files_are_written_and_points_are_kept(tmp_path):
         ("spline", 2), ("spline", 3), ("relu", 2), ("relu", 3),
     ]  # fmt: skip
     assert (folder / "spectrum.png").read_bytes().startswith(b"\x89PNG")
+    lines = list(csv.DictReader((folder / "spectrum.csv").read_text().splitlines()))
+    assert [line["condition"] for line in lines] == [repr(row["condition"]) for row in rows]
+    assert {(line["kind"], line["widths"], line["preconditioner"]) for line in lines} == {
+        ("spline", "2 1", ""), ("relu", "2 1", ""),
+    }  # fmt: skip
     assert len(list((folder / "points").glob("*.json"))) == 4
     assert not list(folder.rglob("*.tmp"))
     again = run("--output", folder)
@@ -216,6 +222,16 @@ def test_a_page_and_a_file_hold_what_is_printed_and_are_accepted(files, capsys):
     for written in (page, file):
         assert check_certificate.main([str(written)]) == 0
         assert "rejected" not in capsys.readouterr().out
+
+
+def test_a_condition_number_that_is_not_proven_is_explained(tmp_path):
+    x = np.random.default_rng(0).uniform(size=(40, 2))
+    net, theta = rk.kan([2, 2, 1], 2, 2, node_map="sigmoid").initialize(np.random.default_rng(1), x)
+    rk.save(tmp_path / "net.npz", net, theta)
+    np.savetxt(tmp_path / "data.csv", np.hstack([x, net(theta, x)]), delimiter=",", fmt="%.17g")
+    out = command("certify", tmp_path / "net.npz", "--box", tmp_path / "data.csv", "--leaves", "2").out
+    assert "3 of the 18 eigenvalues of J^T J/N are zero" in out
+    assert "the rank, which this certificate does not prove, and without a proven rank none may be zero" in out
 
 
 def test_boxes_are_intervals_inputs_or_the_domain(files):

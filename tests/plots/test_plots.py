@@ -227,6 +227,19 @@ def test_no_picture_touches_pyplot(fit):
     assert ("matplotlib.pyplot" in sys.modules) == before
 
 
+def legend_of(axes):
+    """All words of a legend."""
+    return " ".join(text.get_text() for text in axes.get_legend().get_texts())
+
+
+def test_the_legend_of_a_study_says_what_bars_mean():
+    points = conditioning.grid(["spline"], [[2, 1]], [2], [2, 4], [0, 1, 2], samples=30)
+    (axes,) = rk.plots.conditions(conditioning.study(points)).axes
+    told = legend_of(axes)
+    assert "markers: median over the seeds" in told
+    assert "bars: smallest to largest" in told
+
+
 def test_studies_have_a_colour_for_each_basis_and_a_marker_for_each_order():
     points = conditioning.grid(["spline", "relu"], [[1, 1]], [2, 3, 4], [2, 4], samples=30)
     figure = rk.plots.conditions(conditioning.study(points))
@@ -237,5 +250,6 @@ def test_studies_have_a_colour_for_each_basis_and_a_marker_for_each_order():
     assert len(set(looks.values())) == 6
     for part, count in ((0, 2), (1, 3)):
         assert len({look[part] for look in looks.values()}) == count
+    assert "bars" not in legend_of(axes)  # one seed
     rk.plots.to_png(figure)
     assert axes.get_legend().get_window_extent().x0 >= axes.get_window_extent().x1  # it covers no point

@@ -105,9 +105,11 @@ def _assembled(size: int, matrix: Callable[[], Any]) -> FloatArray:
 
 def question_of_matrix(matrix: Any, theta: Any, which: str, basis: Any, weights: Any) -> Question:
     """Check a matrix given, and that nothing was said that belongs to problems alone."""
-    if matrix is None or isinstance(matrix, str | LinearOperator) or callable(matrix):
-        remedy = "rk.LeastSquares(net, x, y)" if hasattr(matrix, "vjp") else "a LeastSquares, or a matrix"
-        raise TypeError(f"problem_or_matrix must be a problem or a matrix; got {type(matrix).__name__}: pass {remedy}")
+    no_matrix = matrix is None or isinstance(matrix, str | LinearOperator) or callable(matrix)
+    if no_matrix or (not sparse.issparse(matrix) and np.ndim(matrix) == 0):
+        kind = type(matrix).__name__
+        remedy = "rk.LeastSquares(net, x, y), or a symmetric matrix (n, n)"
+        raise TypeError(f"problem_or_matrix must be a problem or a matrix; got {kind}: pass {remedy}")
     for name, value in (("theta", theta), ("basis", basis), ("weights", weights)):
         if value is not None:
             raise ValueError(f"{name} must be left out for a matrix: it belongs to a problem")

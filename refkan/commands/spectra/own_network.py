@@ -19,6 +19,7 @@ from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import say
 from refkan.commands.certificate_page import Bound
+from refkan.commands.csv_tables import to_csv
 from refkan.commands.input_files import read_network, read_samples
 from refkan.networks import Network
 from refkan.networks.layers import BASES
@@ -161,6 +162,7 @@ def show(net: Network, problem: LeastSquares, theta: FloatArray, chosen: argpars
         print(f"\n{result.table}")
     if chosen.output is not None:
         write_atomically(chosen.output / "spectrum.json", _json(spectra))
+        write_atomically(chosen.output / "spectrum.csv", _csv(spectra))
         write_atomically(chosen.output / "spectrum.png", _figure(spectra))
     if chosen.certify:
         certificates = [
@@ -177,6 +179,16 @@ def _json(spectra: Found) -> bytes:
         numbers = measured(result) | {"values": result.values, "seconds": seconds}
         rows.append({"basis": basis, "which": result.which, **numbers})
     return to_bytes(rows)
+
+
+def _csv(spectra: Found) -> bytes:
+    """A line for each eigenvalue: whether it belongs to the numerical range, and its value."""
+    rows = [
+        (basis, result.which, k + 1, k < result.n_range, value)
+        for basis, result, _ in spectra
+        for k, value in enumerate(result.values.tolist())
+    ]
+    return to_csv(("basis", "which", "number", "in_range", "eigenvalue"), rows)
 
 
 def _figure(spectra: Found) -> bytes:

@@ -4,15 +4,16 @@ import argparse
 from functools import partial
 from typing import Any
 
-from refkan.analysis.conditioning import Configuration, grid, study, to_json
+from refkan.analysis.conditioning import Configuration, Study, grid, study, to_json
 from refkan.analysis.conditioning.spectra import FLAGS
 from refkan.analysis.conditioning.spectrum_of_problem import WHICH
 from refkan.analysis.conditioning.studies.studies import problem_of
-from refkan.analysis.conditioning.studies.study_rows import KINDS, MEANINGS, PRECONDITIONERS
+from refkan.analysis.conditioning.studies.study_rows import KINDS, MEANINGS, MEASURED, PRECONDITIONERS
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
 from refkan.base.long_runs.command_parser import add_command
 from refkan.base.long_runs.exit_codes import FAILED, OK, say
+from refkan.commands.csv_tables import to_csv
 from refkan.commands.option_values import check_folder, intervals, order, path, size, whole, width
 from refkan.commands.spectra.own_network import certified, only_with_networks, problem_in_files, report, show
 from refkan.commands.threads import add_executor_options, chosen_executor
@@ -43,14 +44,15 @@ def add_spectrum(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "points",
         help="a conditioning study: spectra of networks over orders, intervals, bases, layers and seeds",
         description="Condition numbers, ranks and nullities, numerical and analytic, of all combinations of the "
-        "options given, as a table; with --output also as DIR/spectrum.json and a figure, DIR/spectrum.png. With "
-        "--network and --data the spectrum of a network in a file on samples in a file, in the --bases given or its "
-        "own.",
+        "options given, as a table; with --output also as DIR/spectrum.json, DIR/spectrum.csv and a figure, "
+        "DIR/spectrum.png. With --network and --data the spectrum of a network in a file on samples in a file, in the "
+        "--bases given or its own; DIR/spectrum.csv then has a line for each eigenvalue.",
         epilog="Columns: "
         + "; ".join(f"{names}: {meaning}" for names, meaning in MEANINGS.items())
         + ". Flags name what is doubtful about a row: "
         + "; ".join(f"{name}: {meaning}" for name, meaning in FLAGS.items())
-        + ". In the figure flagged points have hollow markers, and flagged lines of dense networks are dotted. "
+        + ". In the figure of a study markers are medians over the seeds, and bars reach from the smallest to the "
+        "largest; flagged points have hollow markers, and flagged lines of dense networks are dotted. "
         "--certify adds a table of what is proven: nullity and condition number, enclosed; by says whether the null "
         "space is proven exactly or by theory. With --output it goes to DIR/certificates.json. "
         "Points that are done are kept in DIR/points and not computed again. Exit code: 0; 1 if a point or the "
@@ -124,6 +126,7 @@ def _study(points: list[Configuration], chosen: argparse.Namespace) -> bool:
     good = not result.failed
     if chosen.output is not None:
         write_atomically(chosen.output / "spectrum.json", to_json(result))
+        write_atomically(chosen.output / "spectrum.csv", _csv(result))
         write_atomically(chosen.output / "spectrum.png", to_png(conditions(result), dpi=150))
     if chosen.certify:
         certificates = [
@@ -131,6 +134,13 @@ def _study(points: list[Configuration], chosen: argparse.Namespace) -> bool:
         ]
         good = report(certificates, chosen.output) and good
     return good
+
+
+def _csv(result: Study) -> bytes:
+    """The rows of a study, with their JSON names as the header."""
+    header = [*Configuration.__dataclass_fields__, *MEASURED]
+    rows = [row.as_dict() for row in result.rows]
+    return to_csv(header, [[row[name] for name in header] for row in rows])
 
 
 def _typed(values: Any) -> str:

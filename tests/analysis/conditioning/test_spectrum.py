@@ -199,6 +199,7 @@ def test_bad_preconditioners_are_told_apart():
 def test_theta_belongs_to_problems_and_has_a_length():
     problem, theta = small()
     refused(lambda: rk.spectrum(problem), "theta must be given with a problem")
+    refused(lambda: rk.spectrum(3, theta), "TypeError: must be a problem or a matrix; got int")
     for extra in ({"theta": theta}, {"basis": "relu"}, {"weights": W}, {"which": "ntk"}):
         with pytest.raises(ValueError, match=f"{next(iter(extra))} must be left out for a matrix"):
             rk.spectrum(np.eye(2), **extra)
@@ -215,7 +216,9 @@ test_bad_matrices_are_refused = refusals(
     (1j * np.eye(2), "real"),
     (np.zeros((0, 0)), "square"),
     ([1.0, 2.0], "2 dimensions"),
-    (lambda v: v, "TypeError: must be a problem or a matrix; got function: pass a LeastSquares, or a matrix"),
+    (lambda v: v, "TypeError: must be a problem or a matrix; got function: pass rk.LeastSquares"),
+    (3, "TypeError: must be a problem or a matrix; got int: pass rk.LeastSquares"),
+    (np.float64(3), "TypeError: must be a problem or a matrix; got float64"),
     (small()[0].net, r"TypeError: must be a loss, not a network: pass a LeastSquares"),
     call=lambda matrix: rk.spectrum(matrix),
 )

@@ -175,11 +175,19 @@ def condition_statement(problem: Problem, of_rank: Statement | None) -> Statemen
             "fewer samples, or `refkan spectrum --network FILE --data SAMPLES.csv --certify`"
         )
     spectrum = enclosed(problem, curvature(problem, "gauss-newton"))
-    if spectrum.rank != rank or spectrum.condition.high > MOST_CONDITION:
+    elsewhere = "`refkan spectrum --network FILE --data SAMPLES.csv --certify` proves the condition number"
+    if spectrum.rank != rank and of_rank is None:
         raise NotProvenError(
-            f"{spectrum.rank} of {size} eigenvalues are not zero, and their condition number may be "
-            f"{spectrum.condition.floats()[1]:.3g}; a certificate holds {rank} up to {MOST_CONDITION:g}: "
-            "`refkan spectrum --network FILE --data SAMPLES.csv --certify` proves others, and says how"
+            f"{size - spectrum.rank} of the {size} eigenvalues of J^T J/N are zero. The condition number refers to the "
+            "others; how many there are is the rank, which this certificate does not prove, and without a proven rank "
+            f"none may be zero. {elsewhere}"
+        )
+    if spectrum.rank != rank:
+        raise NotProvenError(f"the rank is {rank}, but only {spectrum.rank} eigenvalues are bounded away from zero")
+    if spectrum.condition.high > MOST_CONDITION:
+        raise NotProvenError(
+            f"the condition number may be as large as {spectrum.condition.floats()[1]:.3g}, beyond the "
+            f"{MOST_CONDITION:g} that the arithmetic of the checker resolves. {elsewhere}"
         )
     if spectrum.values[-1].floats()[0] == 0:
         raise NotProvenError("the smallest eigenvalue that is not zero is too small for float64: use other units")
