@@ -1,4 +1,4 @@
-"""The structure of the repository, counted from its imports: rooms, floors, arrows, circles, and how full folders are.
+"""The structure of the repository: rooms, floors, arrows and circles by its imports, how full folders are, sizes.
 
 `python -m tests.package.structure` prints it for the packages refkan and validation. A room is an entry at the top of
 refkan/, or the whole of validation/; an arrow leads from the room that imports to the room that is imported; the floor
@@ -9,6 +9,7 @@ import ast
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("refkan", "validation")
@@ -112,20 +113,73 @@ def entries() -> list[str]:
     return sorted(p.name for p in (ROOT / "refkan").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists())
 
 
-def lines_of_code(folder: Path) -> int:
-    """Lines of a folder that are neither blank, nor comments, nor of docstrings."""
-    count = 0
-    for path in folder.rglob("*.py"):
-        text = path.read_text()
-        documented: set[int] = set()
-        for node in ast.walk(ast.parse(text)):
-            for statement in getattr(node, "body", None) if isinstance(getattr(node, "body", None), list) else []:
-                value = getattr(statement, "value", None)
-                if isinstance(statement, ast.Expr) and isinstance(value, ast.Constant) and isinstance(value.value, str):
-                    documented |= set(range(statement.lineno, (statement.end_lineno or 0) + 1))
-        lines = enumerate(text.splitlines(), 1)
-        count += sum(k not in documented and bool(line.strip()) and line.strip()[0] != "#" for k, line in lines)
-    return count
+class Size(NamedTuple):
+    """How much code there is. A line of code is neither blank, nor a comment, nor part of a docstring."""
+
+    characters: int
+    lines: int
+    conditionals: int
+    walruses: int
+
+    def __add__(self, other: tuple) -> "Size":
+        return Size(*map(sum, zip(self, other, strict=True)))
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Lines, characters, characters a line, conditional expressions per 100 lines, walruses per 1,000 lines."""
+        lines = max(self.lines, 1)
+        densities = self.characters / lines, 100 * self.conditionals / lines, 1000 * self.walruses / lines
+        return f"{self.lines:,}", f"{self.characters:,}", *(f"{density:.1f}" for density in densities)
+
+
+def size_of(source: str) -> Size:
+    """Measure a source; the indentation of a line counts, blanks at its end do not."""
+    nodes = list(ast.walk(ast.parse(source)))
+    documented: set[int] = set()
+    for node in nodes:
+        if is_docstring(node):
+            documented |= set(range(node.lineno, node.end_lineno + 1))
+    code = [line.rstrip() for k, line in enumerate(source.splitlines(), 1) if k not in documented]
+    code = [line for line in code if line and not line.lstrip().startswith("#")]
+    conditionals = sum(isinstance(node, ast.IfExp) for node in nodes)
+    walruses = sum(isinstance(node, ast.NamedExpr) for node in nodes)
+    return Size(sum(map(len, code)), len(code), conditionals, walruses)
+
+
+def is_docstring(node: ast.AST) -> bool:
+    """Whether a statement is a text and nothing else, as docstrings and the texts below constants are."""
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return False
+    return isinstance(node.value.value, str)
+
+
+def size_under(folder: str, but: str = "") -> Size:
+    """Measure the files of a folder of the repository, without those of one folder within."""
+    paths = [path for path in (ROOT / folder).rglob("*.py") if not but or ROOT / but not in path.parents]
+    return sum((size_of(path.read_text()) for path in paths), Size(0, 0, 0, 0))
+
+
+def sizes() -> dict[str, Size]:
+    """The size of each room, and the totals."""
+    rooms = defaultdict(lambda: Size(0, 0, 0, 0))
+    for name, path in files().items():
+        rooms[room_of(name)] += size_of(path.read_text())
+    totals = {
+        "refkan/ without truth/": size_under("refkan", but="refkan/truth"),
+        "validation/": size_under("validation"),
+        "tests/": size_under("tests"),
+    }
+    return dict(sorted(rooms.items())) | totals
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows as lines, the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -138,8 +192,8 @@ def main() -> None:
     for level in range(max(floor.values()), 0, -1):
         print(f"{level:4}  {', '.join(sorted(room for room in floor if floor[room] == level))}")
     print(f"folders of more than twelve files: {full_folders(12)}")
-    code = lines_of_code(ROOT / "refkan") - lines_of_code(ROOT / "refkan" / "truth")
-    print(f"lines of code of refkan/ without truth/: {code}; of validation/: {lines_of_code(ROOT / 'validation')}")
+    header = ("room", "lines", "characters", "a line", "conditional expressions, 100 lines", "walrus, 1,000 lines")
+    print(table([header, *((name, *size.row) for name, size in sizes().items())]))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import refkan
-from tests.package.structure import circle_in, entries, file_graph, floors, full_folders, imports_of, room_of
+from tests.package.structure import circle_in, entries, file_graph, floors, full_folders, imports_of, room_of, size_of
 from tests.shared.tables import each_row
 
 PACKAGE = Path(refkan.__file__).parent
@@ -117,6 +117,14 @@ def test_rooms_are_few_and_folders_are_not_crowded():
     assert len(entries()) <= 18
     assert len(floors()) == len({room_of(name) for name in file_graph()})  # no circle of rooms
     assert {folder for folder in full_folders(12) if folder.startswith("refkan")} == {"refkan/kernels"}
+
+
+def test_code_is_counted_without_comments_and_docstrings():
+    source = (
+        'x = 1  # one\n"""A constant."""\n\n# a comment\ndef f():\n    """Text\n    of two lines."""\n    return x\n'
+    )
+    assert size_of(source) == (len("x = 1  # onedef f():    return x"), 3, 0, 0)
+    assert size_of("y = 1 if (z := 2) else 3\n")[2:] == (1, 1)
 
 
 def test_no_two_files_of_the_library_share_a_name():
