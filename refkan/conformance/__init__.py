@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from refkan.conformance.adapters.bases.jax_base import JaxAdapter, JaxModel
     from refkan.conformance.adapters.bases.spline_base import SplineAdapter
     from refkan.conformance.adapters.bases.torch_base import TorchAdapter
-    from refkan.conformance.cases import CONVENTIONS, Case, Change, Frame, LayerSpec, Setting, catalogue
+    from refkan.conformance.cases import CONVENTIONS, Case, Change, Frame, LayerSpec, Setting
+    from refkan.conformance.cases.catalogue import catalogue
     from refkan.conformance.identification import Difference, Identification, identify
     from refkan.conformance.judging.findings import Finding, Hint
     from refkan.conformance.judging.judge import Judge

@@ -1,4 +1,4 @@
-r"""Linear coordinates z on parameter space, theta = B z, with the four maps that B gives; preconditioners as such.
+r"""Linear coordinates z on parameter space, theta = B z, with the four maps that B gives; preconditioners as frames.
 
 A matrix H on theta is B^T H B on z. Descent in z with step eta is descent in theta preconditioned by C = B B^T, since
 theta <- theta - eta B B^T grad. So the geometries of [S26] section 3 and positive diagonals, C = S S^T, are all
@@ -93,10 +93,7 @@ def precondition(
     diagonal: Callable[[Frame], FloatArray],
     network: Network | None,
 ) -> tuple[Frame, Frame, str | None]:
-    """Resolve what was given as `preconditioner` of a matrix of `size` rows in the coordinates of `target`.
-
-    Returned are two frames and a name: from theta, the coordinates z in which the matrix is analysed; and from those
-    asked for, v = S z, C = S S^T.
+    """Resolve the argument `preconditioner` of a matrix of `size` rows in the coordinates v of `target`.
 
     Parameters
     ----------
@@ -104,11 +101,22 @@ def precondition(
         Frame -> diagonal of the matrix in its coordinates.
     network : Network or None
         For the names of bases.
+
+    Returns
+    -------
+    Frame
+        From theta to the coordinates z in which the matrix is analysed.
+    Frame
+        From v = S z to z, C = S S^T.
+    str or None
+        The name of the preconditioner.
     """
     if preconditioner is None:
         return target, IDENTITY, None
     if isinstance(preconditioner, str):
-        names = ("jacobi", *(BASES if network is not None else ()))
+        names = ["jacobi"]
+        if network is not None:
+            names += BASES
         check_choice("preconditioner", preconditioner, names)
         if preconditioner == "jacobi":
             scale = 1.0 / np.sqrt(_positive_diagonal(diagonal(target)))

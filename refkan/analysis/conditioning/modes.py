@@ -10,8 +10,8 @@ together from two decompositions. With J = U S V^T of numerical rank rho, V = [V
 P projects onto the null space, spanned by B^-1 V_0. Where B scales some parameters by 1/eps against others, as the
 ReLU-power basis does with inputs in units of their own, the errors eps of V_0 in the former exceed all of its columns
 that live in the latter. So the directions that are known analytically, zero wherever their symmetry moves nothing, take
-the place of V_0, made orthonormal by operations that keep their small entries, and what they leave of it is told by an
-estimate of its error in z, the note "resolution". To first order a singular value sigma of F has the relative error
+the place of V_0, made orthonormal by operations that keep their small entries. An estimate of the error in z of the
+other directions becomes the note "resolution". To first order a singular value sigma of F has the relative error
 eps cond(J) max(1, min(sigma_1/sigma, sigma/sigma_rho)): eps sqrt(cond F) on top in the middle, none at the ends, where
 the condition number is read off. F alone is bound by eps sigma_1/sigma_rho at its lower end (and does better than its
 bound, being graded), F^+ alone by the same at the upper one. Against 60 digits, two inputs, r = 8, n = 16, where
@@ -33,7 +33,7 @@ from refkan.base.singular_values import svd
 EPS = float(np.finfo(np.float64).eps)
 
 UNRESOLVED = 1e-3
-"""Relative error of a null direction from which on small eigenvalues are called doubtful."""
+"""Relative error of a null direction beyond which small eigenvalues are doubtful."""
 
 
 class Modes(NamedTuple):
@@ -77,8 +77,9 @@ def numerical_rank(magnitudes: FloatArray, size: int) -> tuple[int, float]:
     if magnitudes.size == 0 or magnitudes[0] == 0:
         return 0, np.nan
     rank = int(np.sum(magnitudes > rounding_level(size) * magnitudes[0]))
-    after = float(magnitudes[rank]) if rank < magnitudes.size else 0.0
-    return rank, float(magnitudes[rank - 1]) / after if after > 0 else np.inf
+    if rank == magnitudes.size or magnitudes[rank] == 0:
+        return rank, np.inf
+    return rank, float(magnitudes[rank - 1]) / float(magnitudes[rank])
 
 
 def require_normal(modes: Modes) -> None:
@@ -103,13 +104,20 @@ def factor_modes(
     """
     M = J.shape[1]
     U, s, right = svd(J, full_matrices=not kernel)
-    size, (rank, gap) = s.size if kernel else M, numerical_rank(s, M)
+    rank, gap = numerical_rank(s, M)
+    size, vectors, complement = M, right.T, right
+    if kernel:
+        size, vectors = s.size, U
     if frame is IDENTITY or rank == 0:
-        return Modes(_padded(s**2, size), U if kernel else right.T, rank, gap, float(np.square(_noise(s, M))), {})
-    complement = svd(right[:rank], full_matrices=True)[2] if kernel else right
+        noise = float(np.square(_noise(s, M)))
+        return Modes(_padded(s**2, size), vectors, rank, gap, noise, {})
+    if kernel:  # of right there are only s.size rows
+        complement = svd(right[:rank], full_matrices=True)[2]
     null, notes = _null_space(s[:rank], right[:rank].T, complement[rank:].T, frame, known)
-    sigma, vectors, left = _transformed(s[:rank], right[:rank].T, null, frame)
-    vectors = np.hstack([U[:, :rank] @ left, U[:, rank:]] if kernel else [vectors, null])
+    sigma, in_range, left = _transformed(s[:rank], right[:rank].T, null, frame)
+    vectors = np.hstack([in_range, null])
+    if kernel:
+        vectors = np.hstack([U[:, :rank] @ left, U[:, rank:]])
     notes |= _middle(sigma, 2, s[0] / s[rank - 1])
     return Modes(_padded(sigma**2, size), vectors, rank, gap, 0.0, notes)
 
@@ -119,23 +127,24 @@ def symmetric_modes(H: FloatArray, frame: Frame = IDENTITY, known: FloatArray | 
     """Eigenpairs of B^T H B for symmetric H (M, M), definite or not; as for J, by a congruence and its inverse."""
     M = H.shape[0]
     values, V = linalg.eigh(H, check_finite=False)
-    order = np.argsort(-np.abs(values), kind="stable")
-    values, V = values[order], V[:, order]
-    rank, gap = numerical_rank(np.abs(values), M)
+    values, V = _by_magnitude(values, V)
+    magnitudes = np.abs(values)
+    rank, gap = numerical_rank(magnitudes, M)
     if frame is IDENTITY or rank == 0:
-        return Modes(values, V, rank, gap, _noise(np.abs(values), M), {})
-    X, R = linalg.qr(frame.gradient(V[:, :rank]), mode="economic", check_finite=False)
-    direct, D = _by_magnitude((R * values[:rank]) @ R.T)
-    null, notes = _null_space(np.abs(values[:rank]), V[:, :rank], V[:, rank:], frame, known)
-    Y, S = linalg.qr(_projected(frame.to(V[:, :rank]), null), mode="economic", check_finite=False)
-    inverse, E = _by_magnitude((S / values[:rank]) @ S.T)
-    inverse, E = 1.0 / inverse[::-1], E[:, ::-1]
+        return Modes(values, V, rank, gap, _noise(magnitudes, M), {})
+    values, V, complement = values[:rank], V[:, :rank], V[:, rank:]
+    X, R = linalg.qr(frame.gradient(V), mode="economic", check_finite=False)
+    direct, D = _eigenpairs((R * values) @ R.T)
+    null, notes = _null_space(magnitudes[:rank], V, complement, frame, known)
+    Y, S = linalg.qr(_projected(frame.to(V), null), mode="economic", check_finite=False)
+    reciprocal, E = _eigenpairs((S / values) @ S.T)
+    inverse, E = 1.0 / reciprocal[::-1], E[:, ::-1]
     cut = _cut(np.abs(direct), np.abs(inverse))
     merged = np.concatenate([direct[:cut], inverse[cut:]])
-    range_ = _orthonormal(_projected(np.hstack([X @ D[:, :cut], Y @ E[:, cut:]]), null), np.abs(merged))
-    vectors = np.hstack([range_, null])
-    notes |= _middle(np.abs(merged), 1, np.abs(values[0] / values[rank - 1]))
-    return Modes(_padded(merged, M), vectors, rank, gap, 0.0, notes)
+    both = np.hstack([X @ D[:, :cut], Y @ E[:, cut:]])
+    in_range = _orthonormal(_projected(both, null), np.abs(merged))
+    notes |= _middle(np.abs(merged), 1, np.abs(values[0] / values[-1]))
+    return Modes(_padded(merged, M), np.hstack([in_range, null]), rank, gap, 0.0, notes)
 
 
 def _null_space(
@@ -148,28 +157,31 @@ def _null_space(
     direction from those before it. Rounding of B^-1 V_0 itself counts alike: of directions that share entries of 1/eps,
     what distinguishes them is lost. Where knots nearly coincide, columns of B^-1 V_1 lie in the null space but for eps.
     """
-    count = 0 if known is None else known.shape[1]
-    if known is None or count > null_space.shape[1]:  # rounding hides some: those that are left are not known
-        known, count = null_space[:, :0], 0
+    nullity = null_space.shape[1]
+    if known is None or known.shape[1] > nullity:  # rounding hides some: those that are left are not known
+        known = null_space[:, :0]
     K = graded_orthonormal(frame.to(known))
-    if count == null_space.shape[1]:
+    unknown = nullity - known.shape[1]
+    if not unknown:
         return K, {}
     others = null_space
-    if count:
+    if unknown < nullity:
         in_theta = linalg.qr(known, mode="economic", check_finite=False)[0]
-        others = svd(_projected(null_space, in_theta))[0][:, : null_space.shape[1] - count]
+        others = svd(_projected(null_space, in_theta))[0][:, :unknown]
     there = _projected(frame.to(others), K)
     Q, R = linalg.qr(there, mode="economic", check_finite=False)
     Q = np.hstack([K, linalg.qr(_projected(Q, K), mode="economic", check_finite=False)[0]])
     inverse = frame.to(V)
-    error = max(s[0] / s[-1] * np.linalg.norm(inverse), np.linalg.norm(there, axis=0).max())
-    error *= EPS / np.abs(np.diag(R)).min()
+    of_vectors = s[0] / s[-1] * np.linalg.norm(inverse)
+    of_coordinates = np.linalg.norm(there, axis=0).max()
+    error = max(of_vectors, of_coordinates) * EPS / np.abs(np.diag(R)).min()
     left = np.linalg.norm(_projected(inverse, Q), axis=0)
-    error = max(error, EPS * (np.linalg.norm(inverse, axis=0) / left).max(initial=0.0))
+    lost = np.linalg.norm(inverse, axis=0) / left
+    error = max(error, EPS * lost.max(initial=0.0))
     if error < UNRESOLVED:
         return Q, {}
     text = (
-        f"{Q.shape[1] - count} null directions are known from singular values alone, and in this basis rounding "
+        f"{unknown} null directions are known from singular values alone, and in this basis rounding "
         f"changes them by {error:.2g} of themselves: eigenvalues may be wrong, small ones above all; take inputs of "
         "comparable units or the basis 'scaled-relu'"
     )
@@ -186,13 +198,18 @@ def _transformed(
     reciprocal = 1.0 / inverse[::-1]
     cut = _cut(sigma, reciprocal)
     merged = np.concatenate([sigma[:cut], reciprocal[cut:]])
-    right = _orthonormal(_projected(np.hstack([W[:, :cut], X[:, ::-1][:, cut:]]), null), merged)
-    left = _orthonormal(np.hstack([U.T[:, :cut], Y.T[:, ::-1][:, cut:]]), merged)
-    return merged, right, left
+    right = np.hstack([W[:, :cut], X[:, ::-1][:, cut:]])
+    left = np.hstack([U.T[:, :cut], Y.T[:, ::-1][:, cut:]])
+    return merged, _orthonormal(_projected(right, null), merged), _orthonormal(left, merged)
 
 
-def _by_magnitude(H: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _eigenpairs(H: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Eigenvalues of H + H^T over 2, by falling magnitude, and their vectors."""
     values, V = linalg.eigh(0.5 * (H + H.T), check_finite=False)
+    return _by_magnitude(values, V)
+
+
+def _by_magnitude(values: FloatArray, V: FloatArray) -> tuple[FloatArray, FloatArray]:
     order = np.argsort(-np.abs(values), kind="stable")
     return values[order], V[:, order]
 
@@ -200,8 +217,9 @@ def _by_magnitude(H: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _cut(direct: FloatArray, reciprocal: FloatArray) -> int:
     """How many to take from the first of two falling lists: those above the geometric mean of the extremes.
 
-    But none that rounding makes of the largest of its list: where both end in the middle, "middle" tells. The largest
-    itself is always of the first list, whatever doubtful null vectors make of the second.
+    Values below the rounding of the largest of the first list are not taken from it: if both lists end in the middle,
+    the note "middle" says so. The largest value is always of the first list, even if doubtful null vectors spoil the
+    second.
     """
     middle = int(np.sum(direct >= np.sqrt(direct[0]) * np.sqrt(reciprocal[-1])))
     resolved = int(np.sum(direct > rounding_level(direct.size) * direct[0]))
@@ -209,7 +227,7 @@ def _cut(direct: FloatArray, reciprocal: FloatArray) -> int:
 
 
 def _middle(magnitudes: FloatArray, power: int, condition: float) -> dict[str, str]:
-    """Note where the error at the head of this module, `condition` that in theta, exceeds what is called doubtful."""
+    """Note where the error bound at the head of this module exceeds `UNRESOLVED`; `condition` is that in theta."""
     level = EPS * condition / UNRESOLVED
     low, high = magnitudes.min() / level, magnitudes.max() * level
     count = int(np.sum((low < magnitudes) & (magnitudes < high)))

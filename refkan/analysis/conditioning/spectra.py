@@ -1,4 +1,4 @@
-"""What a spectrum holds: eigenpairs, rank and nullity, numerical and analytic, and the condition number."""
+"""Spectra: eigenpairs, rank and nullity, numerical and analytic, and the condition number."""
 
 from dataclasses import field
 
@@ -47,8 +47,8 @@ class Spectrum(Frozen):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> found = rk.spectrum(np.diag([4.0, 1.0, 0.0]))
-    >>> found.values, found.rank, found.nullity, found.condition
+    >>> spectrum = rk.spectrum(np.diag([4.0, 1.0, 0.0]))
+    >>> spectrum.values, spectrum.rank, spectrum.nullity, spectrum.condition
     (array([4., 1., 0.]), 2, 1, 4.0)
     """
 
@@ -74,25 +74,30 @@ class Spectrum(Frozen):
     def n_range(self) -> int:
         """The number of `values` in the numerical range, from which the condition number is computed.
 
-        The rank, but no more than the analytic null space leaves: what lies beyond is rounding however large it is.
+        The rank, but no more than the analytic null space leaves: eigenvalues beyond are rounding, however large.
         """
-        bound = self.size if self.analytic_nullity is None else self.size - self.analytic_nullity
+        bound = self.size - (self.analytic_nullity or 0)
         return min(self.rank, bound, self.values.size)
 
     @property
     def largest(self) -> float:
         """Largest magnitude; nan if there is no numerical range."""
-        return abs(float(self.values[0])) if self.n_range else np.nan
+        return self._magnitude(0)
 
     @property
     def smallest(self) -> float:
         """Smallest magnitude in the numerical range; nan if there is none."""
-        return abs(float(self.values[self.n_range - 1])) if self.n_range else np.nan
+        return self._magnitude(self.n_range - 1)
+
+    def _magnitude(self, k: int) -> float:
+        if self.n_range == 0:
+            return np.nan
+        return abs(float(self.values[k]))
 
     @property
     def condition(self) -> float:
         """Condition number largest / smallest of the matrix (not of J) on its numerical range; nan if this is empty."""
-        return self.largest / self.smallest if self.n_range else np.nan
+        return self.largest / self.smallest
 
     @property
     def negative(self) -> int:
@@ -120,20 +125,28 @@ class Spectrum(Frozen):
     @lazy
     def table(self) -> str:
         """The figures, one a line."""
-        of = self.which if self.preconditioner is None else f"{self.which}, preconditioned by {self.preconditioner}"
-        rows = [
-            ("matrix", f"{of}, {self.size} x {self.size}" + (f", basis {self.basis}" if self.basis else "")),
-            ("largest", f"{self.largest:.6e}"),
-            ("smallest in range", f"{self.smallest:.6e}"),
-            ("condition", f"{self.condition:.6e}"),
-            ("numerical rank", str(self.rank)),
-            ("numerical nullity", str(self.nullity)),
-            ("analytic nullity", "unknown" if self.analytic_nullity is None else f"at least {self.analytic_nullity}"),
-            ("gap", f"{self.gap:.3e}"),
-            *((f"flag: {name}", sentence) for name, sentence in self.notes.items()),
-        ]
-        width = max(len(name) for name, _ in rows)
-        return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+        matrix = [self.which]
+        if self.preconditioner is not None:
+            matrix.append(f"preconditioned by {self.preconditioner}")
+        matrix.append(f"{self.size} x {self.size}")
+        if self.basis:
+            matrix.append(f"basis {self.basis}")
+        known = "unknown"
+        if self.analytic_nullity is not None:
+            known = f"at least {self.analytic_nullity}"
+        rows = {
+            "matrix": ", ".join(matrix),
+            "largest": f"{self.largest:.6e}",
+            "smallest in range": f"{self.smallest:.6e}",
+            "condition": f"{self.condition:.6e}",
+            "numerical rank": str(self.rank),
+            "numerical nullity": str(self.nullity),
+            "analytic nullity": known,
+            "gap": f"{self.gap:.3e}",
+        }
+        rows |= {f"flag: {name}": note for name, note in self.notes.items()}
+        width = max(map(len, rows))
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
 
     def __str__(self) -> str:
         return self.table
@@ -151,33 +164,45 @@ FLAGS = {
 """What may be doubtful about a spectrum, by the name of its flag."""
 
 AMID = "middle"
-"""The flag that leaves both ends, and so the condition number, in no doubt."""
+"""The flag that does not concern the ends of the spectrum, and so not the condition number."""
 
 
 def doubts(
-    values: FloatArray, size: int, rank: int, analytic: int | None, gap: float, noise: float, rows: int | None
+    values: FloatArray,
+    size: int,
+    rank: int,
+    analytic: int | None,
+    gap: float,
+    noise: float,
+    rows: int | None,
 ) -> dict[str, str]:
     """Notes of a complete spectrum; `rows` is the number of rows of J, None if there is no J."""
     if rank == 0:
         return {"zero": "the matrix is zero: there is no condition number"}
     notes: dict[str, str] = {}
-    if analytic is not None and size - rank != analytic:
-        more = size - rank - analytic
-        if more > 0:
-            fewer = 0 if rows is None else size - analytic - rows
-            short = f", {fewer} of them because J has {rows} rows only" if fewer > 0 else ""
-            cause = f"on top of it {more} from the data and the sizes{short}, or hidden by rounding"
-        else:
-            cause = f"rounding hides {-more} of the known null directions"
-        notes["nullity"] = f"numerical nullity {size - rank}, analytic lower bound {analytic}: {cause}"
+    nullity = size - rank
+    if analytic is not None and nullity != analytic:
+        cause = _cause(nullity - analytic, size - analytic, rows)
+        notes["nullity"] = f"numerical nullity {nullity}, analytic lower bound {analytic}: {cause}"
     if gap < CLEAR_GAP:
         notes["gap"] = f"no clear gap at the numerical rank: neighbours differ by {gap:.3g} only"
-    counted = rank if analytic is None else min(rank, size - analytic)
-    if noise > 0 and abs(values[counted - 1]) < CLEAR_GAP * noise:
+    counted = min(rank, size - (analytic or 0))
+    smallest = values[counted - 1]
+    if noise > 0 and abs(smallest) < CLEAR_GAP * noise:
         notes["resolution"] = (
-            f"the smallest eigenvalue, {values[counted - 1]:.3g}, is near the rounding error {noise:.3g} of this method"
+            f"the smallest eigenvalue, {smallest:.3g}, is near the rounding error {noise:.3g} of this method"
         )
     negative = int(np.sum(values[:counted] < 0))
     if negative:
         notes["indefinite"] = f"{negative} negative eigenvalues: the condition number is one of magnitudes"
     return notes
+
+
+def _cause(more: int, at_most: int, rows: int | None) -> str:
+    """Say why the nullity exceeds the analytic one by `more`; J has `rows` rows, and at most `at_most` could count."""
+    if more < 0:
+        return f"rounding hides {-more} of the known null directions"
+    short = ""
+    if rows is not None and rows < at_most:
+        short = f", {at_most - rows} of them because J has {rows} rows only"
+    return f"on top of it {more} from the data and the sizes{short}, or hidden by rounding"
