@@ -8,9 +8,9 @@ r"""Analytic null vectors: directions in theta along which the values of a netwo
 
 These are lower bounds of the nullity, known without a singular value. Layers and node maps offer the vectors.
 
-Under outside="natural" B-splines sum to one inside the domain alone, and the affine map takes the extreme activations
-to its ends but for rounding. So hidden activations are inside where they stay so under changes of the parameters far
-larger than rounding; inputs are exact, and compared as they are.
+Under outside="natural" B-splines sum to one only inside the domain, and the affine map takes the extreme activations
+to its ends up to rounding. Hidden activations therefore count as inside if they stay inside under changes of the
+parameters far larger than rounding. Inputs are exact, and are compared as they are.
 """
 
 from typing import Any
@@ -83,23 +83,24 @@ def null_directions(net: Network, theta: FloatArray, x: FloatArray, translations
     rounding is all that is left of them in coordinates that scale some parameters by 1/eps against others.
     """
     net(theta, x[:0])  # refuses node maps that are not bound
-    at_most = sum(2 * layer.n_inputs * layer.n_outputs + 2 * layer.n_outputs for layer in net.layers)
+    at_most = sum(2 * layer.n_outputs * (layer.n_inputs + 1) for layer in net.layers)
     owner = f"the analytic null space of {net.n_params} parameters"
     require_memory(24 * net.n_params * min(at_most, net.n_params), owner, "take a smaller network")
     inputs = _input_ranges(net, theta, x)
     parts = [theta[where] for where in net.slices]
     rows: list[FloatArray] = []
     for layer, part, where, z in zip(net.layers, parts, net.slices, inputs, strict=True):
-        rows.append(_placed(net, slice(where.start, where.stop), layer.null_vectors(part, z, translations)))
+        vectors = layer.null_vectors(part, z, translations)
+        rows.append(_placed(net, where, vectors))
     for k, node_map in enumerate(net.node_maps):
         before, after = net.layers[k], net.layers[k + 1]
+        constants = before.constant_vectors(parts[k], inputs[k], translations)
         scalings = before.scaling_vectors(parts[k])
-        vectors = node_map.null_vectors(
-            before.constant_vectors(parts[k], inputs[k], translations),
-            scalings[:0] if translations else scalings,
-            after.input_scaling_vectors(parts[k + 1]),
-        )
-        rows.append(_placed(net, slice(net.slices[k].start, net.slices[k + 1].stop), vectors))
+        if translations:
+            scalings = scalings[:0]
+        vectors = node_map.null_vectors(constants, scalings, after.input_scaling_vectors(parts[k + 1]))
+        where = slice(net.slices[k].start, net.slices[k + 1].stop)
+        rows.append(_placed(net, where, vectors))
     return independent(np.concatenate(rows).T)
 
 
@@ -108,11 +109,14 @@ def _input_ranges(net: Network, theta: FloatArray, x: FloatArray) -> list[FloatA
 
     The exact activations lie between them unless rounding exceeds eps^(1/2) of the contributions.
     """
-    z = x if net.statistics is None else np.concatenate([net.statistics, x])
+    z = x
+    if net.statistics is not None:
+        z = np.concatenate([net.statistics, x])
     if z.shape[0] == 0 or all(layer.outside != "natural" for layer in net.layers):
         return [z[:0, :1].repeat(layer.n_inputs, axis=1) for layer in net.layers]
     changes = np.random.default_rng(0).uniform(-DOUBT, DOUBT, theta.size)  # equal ones would cancel where theta does
-    activations, moved = (_activations(net, at, z) for at in (theta, theta + changes * theta))
+    activations = _activations(net, theta, z)
+    moved = _activations(net, theta + changes * theta, z)
     ranges = [np.stack([z.min(axis=0), z.max(axis=0)])]
     for layer, y, other in zip(net.layers[1:], activations, moved, strict=True):
         margin = np.abs(other - y).max(axis=0)
@@ -140,7 +144,8 @@ def independent(vectors: FloatArray) -> FloatArray:
         return vectors
     R, pivots = linalg.qr(vectors, mode="r", pivoting=True, check_finite=False)
     distances = np.abs(np.diag(R))  # of each pivot from the span of those before it, falling
-    chosen: FloatArray = vectors[:, pivots[: int(np.sum(distances > NEARLY_DEPENDENT))]]
+    count = int(np.sum(distances > NEARLY_DEPENDENT))
+    chosen: FloatArray = vectors[:, pivots[:count]]
     return chosen
 
 
@@ -152,18 +157,21 @@ def graded_orthonormal(vectors: FloatArray) -> FloatArray:
     each other first, largest entries in front, what cancels being zero; they then overlap in small entries alone.
     """
     Z = vectors.copy()
-    largest, left = np.abs(Z).max(axis=0), np.arange(Z.shape[1])
+    largest = np.abs(Z).max(axis=0)
+    left = np.arange(Z.shape[1])
     chosen = []
     while left.size:
         at = int(np.argmax(largest[left]))
-        chosen.append(pivot := left[at])
+        pivot = left[at]
+        chosen.append(pivot)
         left = np.delete(left, at)
         row = int(np.argmax(np.abs(Z[:, pivot])))
-        with_it = left[Z[row, left] != 0]
-        steps = np.outer(Z[:, pivot], Z[row, with_it] / Z[row, pivot])
-        rest = Z[:, with_it] - steps
+        overlapping = left[Z[row, left] != 0]
+        steps = np.outer(Z[:, pivot], Z[row, overlapping] / Z[row, pivot])
+        rest = Z[:, overlapping] - steps
         rest[np.abs(rest) <= CANCELLED * np.abs(steps)] = 0.0
-        Z[:, with_it], largest[with_it] = rest, np.abs(rest).max(axis=0)
+        Z[:, overlapping] = rest
+        largest[overlapping] = np.abs(rest).max(axis=0)
     return orthonormal_in_turn(Z[:, chosen])
 
 

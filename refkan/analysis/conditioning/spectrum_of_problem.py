@@ -1,4 +1,4 @@
-"""`spectrum`: one entry for all matrices, bases and preconditioners, posed where they are well conditioned."""
+"""`spectrum`: matrices, bases and preconditioners, computed in the basis in which the problem is well conditioned."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +33,7 @@ AT_THETA = " at theta"
 
 
 class Question(Frozen):
-    """A matrix in coordinates v.
+    """A matrix whose spectrum is to be computed, in coordinates v.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Question(Frozen):
     basis : str or None
         Name of the coordinates v.
     network : Network or None
-        With the spline basis wherever there is one, whatever was given.
+        In the spline basis, if it has one.
     J : array (any, M) or None
         With J^T J the Gauss-Newton matrix in theta, or J J^T the kernel.
     H : array (n, n) or None
@@ -69,14 +69,17 @@ class Question(Frozen):
     @property
     def n_params(self) -> int:
         """Number of parameters, or of rows of a matrix given."""
-        known = self.H if self.J is None else self.J
-        assert known is not None
-        return int(known.shape[1])
+        if self.J is not None:
+            return int(self.J.shape[1])
+        assert self.H is not None
+        return int(self.H.shape[1])
 
     @property
     def size(self) -> int:
         """Rows of the matrix."""
-        return self.n_params if self.which != "ntk" or self.rows is None else self.rows
+        if self.which == "ntk" and self.rows is not None:
+            return self.rows
+        return self.n_params
 
     @property
     def analytic_nullity(self) -> int | None:
@@ -84,7 +87,9 @@ class Question(Frozen):
         if self.directions is None:
             return None
         count = self.directions.shape[1]
-        return max(0, self.size - (self.n_params - count)) if self.which == "ntk" else count
+        if self.which != "ntk":
+            return count
+        return max(0, self.size - (self.n_params - count))
 
     @lazy
     def null_vectors(self) -> FloatArray:
@@ -95,16 +100,17 @@ class Question(Frozen):
 
 
 def _assembled(size: int, matrix: Callable[[], Any]) -> FloatArray:
-    """A matrix of `size` rows, dense and exactly symmetric, if memory allows that and its eigenvalues."""
+    """Make a matrix of `size` rows dense and exactly symmetric, if memory suffices for it and its eigenvalues."""
     require_memory(40 * size * size, f"all eigenvalues of a matrix of {size} rows", PRODUCTS)
     H = matrix()
-    H = H.toarray() if sparse.issparse(H) else H
+    if sparse.issparse(H):
+        H = H.toarray()
     require_finite("the matrix", H, AT_THETA)
     return 0.5 * H + 0.5 * H.T  # no sum overflows
 
 
 def question_of_matrix(matrix: Any, theta: Any, which: str, basis: Any, weights: Any) -> Question:
-    """Check a matrix given, and that nothing was said that belongs to problems alone."""
+    """Check a given matrix, and refuse arguments that only problems have."""
     no_matrix = matrix is None or isinstance(matrix, str | LinearOperator) or callable(matrix)
     if no_matrix or (not sparse.issparse(matrix) and np.ndim(matrix) == 0):
         kind = type(matrix).__name__
@@ -138,39 +144,53 @@ def question_of_problem(problem: Any, theta: Any, which: str, basis: str | None,
         raise ValueError("theta must be given with a problem")
     if weights is not None:
         problem = replace(problem, weights=weights)
+    net: Network | None = None
+    target, known = IDENTITY, None
     notes: dict[str, str] = {}
-    net, target, known = problem.net, IDENTITY, None
-    if not isinstance(net, Network):  # it offers values and a Jacobian, and of its structure nothing is known
+    if isinstance(problem.net, Network):
+        if basis is None:
+            basis = problem.net.basis
+        problem, theta, notes = _in_splines(problem, theta, basis)
+        net = problem.net
+        if basis is not None:
+            target = basis_frame(net, basis)
+    else:  # it offers values and a Jacobian, and nothing is known of its structure
         if basis is not None:
             raise ValueError(f"basis must be left out for a model that is not a refkan Network; got {basis!r}")
-        net, theta = None, as_array("theta", theta, ndim=1)
-    else:
-        theta = as_vector("theta", theta, net.n_params)
-        if theta.dtype.kind == "c":
-            raise TypeError("theta must be real; got complex128")
-        own, basis = {layer.basis for layer in net.layers}, net.basis if basis is None else basis
-        if own - {None, "spline"}:
-            if None in (basis, *own) or any(layer.outside == "natural" or layer.free_knots for layer in net.layers):
-                notes["evaluated"] = (
-                    "J was evaluated in the ReLU-power basis, because of natural tails, free knots or layers of other "
-                    "bases, and loses eps n^(r-1) of accuracy"
-                )
-            else:
-                twin = net.to_basis("spline")
-                theta, net = net.convert(theta, twin), twin
-                problem = replace(problem, net=twin)
-        target = IDENTITY if basis is None else basis_frame(net, basis)
+        theta = as_array("theta", theta, ndim=1)
     with np.errstate(over="ignore", invalid="ignore"):
         require_finite("residuals", problem.residual(theta), AT_THETA)
     if net is not None:
         known = null_directions(net, theta, problem.x, translations=which == "hessian")
-    J, H = None, None
     if which == "hessian":
         H = _assembled(theta.size, lambda: problem.hessian(theta))
-    else:
-        J = (triangle if which == "gauss-newton" else jacobian)(problem, theta)
-    rows = None if J is None else problem.n_residuals
-    return Question(which, basis, net, J, H, rows, target, known, notes)
+        return Question(which, basis, net, None, H, None, target, known, notes)
+    factor = triangle if which == "gauss-newton" else jacobian
+    J = factor(problem, theta)
+    return Question(which, basis, net, J, None, problem.n_residuals, target, known, notes)
+
+
+EVALUATED = (
+    "J was evaluated in the ReLU-power basis, because of natural tails, free knots or layers of other bases, and loses "
+    "eps n^(r-1) of accuracy"
+)
+"""The note "evaluated"."""
+
+
+def _in_splines(problem: Any, theta: Any, basis: str | None) -> tuple[Any, FloatArray, dict[str, str]]:
+    """Convert the problem of a network, and theta, to the spline basis; where that cannot be, return the note."""
+    net = problem.net
+    theta = as_vector("theta", theta, net.n_params)
+    if theta.dtype.kind == "c":
+        raise TypeError("theta must be real; got complex128")
+    own = {layer.basis for layer in net.layers}
+    if own <= {None, "spline"}:
+        return problem, theta, {}
+    moves = any(layer.outside == "natural" or layer.free_knots for layer in net.layers)
+    if moves or basis is None or None in own:
+        return problem, theta, {"evaluated": EVALUATED}
+    splines = net.to_basis("spline")
+    return replace(problem, net=splines), net.convert(theta, splines), {}
 
 
 def triangle(problem: Any, theta: FloatArray) -> FloatArray:
@@ -241,9 +261,9 @@ def spectrum(
     with r the residual of the problem, value = |r|^2 / 2, weights and 1/N included, and J its Jacobian.
     In another basis, w = A^T u, J_w = J_u A^-T by structure: nothing is evaluated in the ReLU-power basis. Large
     eigenvalues come from that product and small ones from its inverse on the complement of the null space, so that
-    condition numbers far beyond 1/eps are right to many digits. Two flags say where this ends: "resolution" where
-    null vectors are known from singular values alone and the basis scales parameters too differently, "middle" where
-    eigenvalues are too far from both ends.
+    condition numbers far beyond 1/eps are right to many digits. Two flags mark the limits: "resolution" if null vectors
+    are known only from singular values and the basis scales parameters too differently, "middle" if eigenvalues are too
+    far from both ends.
 
     Parameters
     ----------
@@ -260,7 +280,7 @@ def spectrum(
         C, the symmetric positive definite map that a step applies to the gradient, theta <- theta - eta C grad; the
         spectrum is that of C H. The name of a basis: descent in its coordinates (for "relu" on a spline network C is
         (A A^T)^-1). "jacobi": the inverse of the diagonal of H. An array (M,): a diagonal. Both refer to coefficients
-        in `basis`. Of another C = L L^T ask for the spectrum of the matrix ``L.T @ H @ L``.
+        in `basis`. For another C = L L^T, pass the matrix ``L.T @ H @ L``.
 
     Returns
     -------
@@ -280,13 +300,13 @@ def spectrum(
     Notes
     -----
     The first and the last of the three come from singular values of J, never forming J^T J, which would square the
-    condition number. Of the Hessian and of matrices eigenvalues below about eps times the largest are noise.
+    condition number. For Hessians and given matrices, eigenvalues below about eps times the largest are noise.
 
     All eigenvalues are computed, which takes minutes from some 5000 parameters on. The ends of larger spectra are those
     of ``scipy.sparse.linalg.eigsh`` on products such as ``lambda v: problem.gauss_newton_vector(theta, v)``.
 
-    A zero matrix gives rank 0, condition nan and the flag "zero". The analytic nullity of the Hessian counts directions
-    that do not depend on theta alone: the others are null vectors of H at stationary points only.
+    A zero matrix gives rank 0, condition nan and the flag "zero". The analytic nullity of the Hessian counts only
+    directions that do not depend on theta: the others are null vectors of H at stationary points only.
 
     Examples
     --------
@@ -320,7 +340,13 @@ def spectrum(
         assert H is not None
         return np.diag(frame.gradient(frame.gradient(H).T)).copy()
 
-    frame, relative, name = precondition(preconditioner, question.target, question.n_params, diagonal, question.network)
+    frame, relative, name = precondition(
+        preconditioner,
+        question.target,
+        question.n_params,
+        diagonal,
+        question.network,
+    )
     if H is not None:
         modes = symmetric_modes(H, frame, known)
     else:
@@ -328,7 +354,15 @@ def spectrum(
         modes = factor_modes(J, frame, known, kernel=which == "ntk")
     require_normal(modes)
     nullity = question.analytic_nullity
-    notes = doubts(modes.values, question.size, modes.rank, nullity, modes.gap, modes.noise, question.rows)
+    notes = doubts(
+        modes.values,
+        question.size,
+        modes.rank,
+        nullity,
+        modes.gap,
+        modes.noise,
+        question.rows,
+    )
     vectors, duals = modes.vectors, modes.vectors
     if which != "ntk" and relative is not IDENTITY:  # eigenvectors of kernels are functions on the samples
         vectors, duals = relative.back(vectors), relative.cogradient(duals)
