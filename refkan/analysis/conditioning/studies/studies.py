@@ -45,8 +45,14 @@ def measure(configuration: Configuration, target: Target | None = None) -> Study
     check_annotated(measure, locals())
     began = time.perf_counter()
     problem, theta = problem_of(configuration, target)
-    asked = {name: getattr(configuration, name) for name in ("which", "basis", "preconditioner")}
-    numbers = measured(spectrum(problem, theta, **asked)) | {"n_params": theta.size}
+    eigenvalues = spectrum(
+        problem,
+        theta,
+        which=configuration.which,
+        basis=configuration.basis,
+        preconditioner=configuration.preconditioner,
+    )
+    numbers = measured(eigenvalues) | {"n_params": theta.size}
     return StudyRow(configuration, **numbers, seconds=time.perf_counter() - began)
 
 
@@ -58,7 +64,9 @@ def problem_of(configuration: Configuration, target: Target | None = None) -> tu
     parameters, points = (np.random.default_rng([configuration.seed, stream]) for stream in (0, 1))
     x = points.uniform(size=(configuration.samples, unbound.widths[0]))
     net, theta = unbound.initialize(parameters, x)
-    y = np.zeros((x.shape[0], net.widths[-1])) if target is None else target(x)
+    y = np.zeros((x.shape[0], net.widths[-1]))
+    if target is not None:
+        y = target(x)
     return LeastSquares(net, x, y), theta
 
 
@@ -112,30 +120,51 @@ def study(
     (1, 1, True)
     """
     check_annotated(study, locals())
-    points = [c if isinstance(c, Configuration) else Configuration(**c) for c in configurations]
-    store = checkpoints if checkpoints is None or isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
-    by_name = executor is not None or store is not None
-    tell = progress or (lambda line: None)
-    common = {"task": "spectrum", "engine": current_engine(), "format": FORMAT}
-    common |= {"target": _importable(target) if by_name else None}
+    points = list(map(_point, configurations))
+    store = checkpoints
+    if store is not None and not isinstance(store, Checkpoints):
+        store = Checkpoints(store)
+    report = progress or _silent
+    common = {"task": "spectrum", "engine": current_engine(), "format": FORMAT, "target": None}
+    if executor is not None or store is not None:
+        common["target"] = _importable(target)
     keys = {point: common | point.as_dict() for point in points}
-    kept = {} if store is None else {point: store.get(key) for point, key in keys.items()}
-    done = {point: StudyRow(point, **row) for point, row in kept.items() if row is not None}
+    done: dict[Configuration, StudyRow] = {}
+    if store is not None:
+        done = _kept(store, keys)
     if done:
-        tell(f"{len(done)} of {len(keys)} points are there already")
+        report(f"{len(done)} of {len(keys)} points are there already")
     attempt = partial(_attempt, target=target, engine=current_engine())
     pending = [point for point in keys if point not in done]
     with closing(_computed(pending, attempt, executor, len(keys), store)) as rows:
         for row in rows:
-            done[row.configuration] = row
+            point = row.configuration
+            done[point] = row
             if store is not None and row.error is None:
-                store.put(keys[row.configuration], {name: getattr(row, name) for name in MEASURED})
-            tell(f"{len(done)}/{len(keys)} {row.configuration}: {row.error or f'condition {row.condition:.3e}'}")
+                store.put(keys[point], {name: getattr(row, name) for name in MEASURED})
+            result = row.error or f"condition {row.condition:.3e}"
+            report(f"{len(done)}/{len(keys)} {point}: {result}")
     return Study(tuple(done[point] for point in points))
 
 
+def _point(given: Configuration | Mapping[str, Any]) -> Configuration:
+    if isinstance(given, Configuration):
+        return given
+    return Configuration(**given)
+
+
+def _silent(line: str) -> None:
+    pass
+
+
+def _kept(store: Checkpoints, keys: Mapping[Configuration, Any]) -> dict[Configuration, StudyRow]:
+    """The rows that are stored already."""
+    rows = {point: store.get(key) for point, key in keys.items()}
+    return {point: StudyRow(point, **row) for point, row in rows.items() if row is not None}
+
+
 def _attempt(configuration: Configuration, target: Target | None, engine: str) -> StudyRow:
-    """A row in any case, so that what a future raises is the executor's fault; by the engine of whoever asked."""
+    """Compute a row by the engine of the caller, with an error as its result: futures raise errors of the executor."""
     try:
         with use_engine(engine):
             return measure(configuration, target)
@@ -150,7 +179,7 @@ def _computed(
     total: int,
     store: Checkpoints | None,
 ) -> Generator[StudyRow, None, None]:
-    """Rows as they come in."""
+    """Yield rows as they come in."""
     if executor is None:
         yield from map(attempt, pending)
         return
@@ -164,8 +193,9 @@ def _computed(
             futures.remove(future)
             yield row
     except (Exception, KeyboardInterrupt) as error:
-        # What came in beside the failure is as good as the rest.
-        rescued = [f.result() for f in futures if f.done() and not f.cancelled() and f.exception() is None]
+        # Rows that came in beside the failure are as good as the others.
+        ended = [future for future in futures if future.done() and not future.cancelled()]
+        rescued = [future.result() for future in ended if future.exception() is None]
         yield from rescued
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -176,10 +206,11 @@ def _computed(
 
 
 def _executor_failed(error: Exception, done: int, total: int, store: Checkpoints | None) -> RuntimeError:
-    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if store is None:
-        fate = "none are kept: give checkpoints= to keep them"
-    else:
+    reason = type(error).__name__
+    if str(error):
+        reason += f": {error}"
+    fate = "none are kept: give checkpoints= to keep them"
+    if store is not None:
         fate = f"they are kept in {store.folder}: the same call computes the other {total - done}"
     return RuntimeError(f"the executor failed ({reason}) when {done} of {total} points were done; {fate}")
 

@@ -1,10 +1,7 @@
-"""What a study holds: a row for each point, and all rows as a table.
-
-Points of a conditioning study: a network, its samples and the spectrum asked of it, as plain data.
-"""
+"""Points of conditioning studies as plain data, their results, and tables of them."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import product
@@ -72,7 +69,7 @@ class Configuration(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.is_dense != (self.order is None) or self.is_dense != (self.intervals is None):
-            need = "neither order nor intervals" if self.is_dense else "order and intervals"
+            need = {True: "neither order nor intervals", False: "order and intervals"}[self.is_dense]
             raise ValueError(f"kind {self.kind!r} has {need}; got order={self.order}, intervals={self.intervals}")
         if self.is_dense and self.node_map != "affine":
             raise ValueError(f"node_map must be left out for kind {self.kind!r}; got {self.node_map!r}")
@@ -89,7 +86,11 @@ class Configuration(Checked):
     @property
     def basis(self) -> str | None:
         """Basis of the spectrum; None for dense networks."""
-        return None if self.is_dense else "spline" if self.kind == "silu" else self.kind
+        if self.is_dense:
+            return None
+        if self.kind == "silu":
+            return "spline"
+        return self.kind
 
     def network(self) -> Network:
         """Build the network in the spline basis; only its spectrum is computed in another basis."""
@@ -97,7 +98,9 @@ class Configuration(Checked):
             return mlp(self.widths, self.kind.removeprefix("mlp-"))
         assert self.order is not None
         assert self.intervals is not None
-        edge = "silu" if self.kind == "silu" else "spline"
+        edge = "spline"
+        if self.kind == "silu":
+            edge = "silu"
         return kan(self.widths, self.order, self.intervals, node_map=self.node_map, edge=edge)
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,13 +108,16 @@ class Configuration(Checked):
         return asdict(self)
 
     def __str__(self) -> str:
-        splines = [] if self.is_dense else [f"r={self.order}", f"n={self.intervals}"]
-        extra = [] if self.which == "gauss-newton" else [self.which]
+        words = [self.kind, str(list(self.widths))]
+        if not self.is_dense:
+            words += [f"r={self.order}", f"n={self.intervals}"]
+        if self.which != "gauss-newton":
+            words.append(self.which)
         if self.preconditioner is not None:
-            extra.append(f"preconditioned by {self.preconditioner}")
+            words.append(f"preconditioned by {self.preconditioner}")
         if self.node_map != "affine":
-            extra.append(self.node_map)
-        return " ".join([self.kind, str(list(self.widths)), *splines, *extra, f"seed {self.seed}"])
+            words.append(self.node_map)
+        return " ".join([*words, f"seed {self.seed}"])
 
 
 def grid(
@@ -139,25 +145,22 @@ def grid(
     5
     """
     check_annotated(grid, locals())
-    orders, intervals, seeds, widths = list(orders), list(intervals), list(seeds), list(widths)
+    splines: list[tuple[Any, Any]] = list(product(orders, intervals))
+    seeds, widths = list(seeds), list(widths)
     points: list[Configuration] = []
     for kind in kinds:
         check_choice("kinds", kind, KINDS)
-        if kind not in DENSE_KINDS and not (orders and intervals):
+        of_kind, fields = splines, common
+        if kind in DENSE_KINDS:
+            of_kind = [(None, None)]
+            fields = {name: value for name, value in common.items() if name != "node_map"}
+        if not of_kind:
             raise ValueError(f"orders and intervals must hold at least one number each for kind {kind!r}")
-        points.extend(_of_kind(kind, widths, orders, intervals, seeds, common))
+        points += [
+            Configuration(kind, layer_widths, order, n, seed, **fields)
+            for layer_widths, (order, n), seed in product(widths, of_kind, seeds)
+        ]
     return points
-
-
-def _of_kind(
-    kind: str, widths: list[Any], orders: list[Any], intervals: list[Any], seeds: list[Any], common: dict[str, Any]
-) -> Iterator[Configuration]:
-    dense = kind in DENSE_KINDS
-    if dense:
-        common = {name: value for name, value in common.items() if name != "node_map"}
-    splines = [(None, None)] if dense else list(product(orders, intervals))
-    for layer_widths, (order, n), seed in product(widths, splines, seeds):
-        yield Configuration(kind, layer_widths, order, n, seed, **common)
 
 
 class StudyRow(Frozen, eq=True):
@@ -208,14 +211,16 @@ class StudyRow(Frozen, eq=True):
 
 
 MEASURED = tuple(name for name in StudyRow.__dataclass_fields__ if name != "configuration")
-"""The members of a row that are found, not given."""
+"""The members of a row that are computed."""
 
 
 def measured(spectrum: Spectrum) -> dict[str, Any]:
     """The numbers of a spectrum under the names that rows have for them."""
     numbers = {name: getattr(spectrum, name) for name in MEASURED if hasattr(spectrum, name)}
-    known = spectrum.analytic_nullity
-    return numbers | {"n_params": spectrum.size, "analytic_nullity": -1 if known is None else known}
+    numbers["n_params"] = spectrum.size
+    if spectrum.analytic_nullity is None:
+        numbers["analytic_nullity"] = -1
+    return numbers
 
 
 class Study(Checked):
@@ -269,6 +274,12 @@ def to_json(study: Study) -> bytes:
     return to_bytes([row.as_dict() for row in study.rows])
 
 
+TEXTS = 2
+"""The number of columns that are texts, the first ones: they begin at the left."""
+
+LAST = "flags"
+"""The last column, as wide as need be: flags, or the error."""
+
 COLUMNS = ("kind", "widths", "r", "n", "seed", "params", "rank", "nullity", "known", "condition", "smallest", "largest")
 
 
@@ -278,7 +289,7 @@ MEANINGS = {
     "known": "nullity that follows from the structure of the network alone, a lower bound",
     "condition, smallest, largest": "of the eigenvalues in the numerical range",
 }
-"""What the columns of the table mean that do not say it themselves."""
+"""Columns of the table whose names do not explain them."""
 
 
 def text_legend(rows: Sequence[StudyRow]) -> str:
@@ -290,30 +301,49 @@ def text_legend(rows: Sequence[StudyRow]) -> str:
 
 
 def text_table(rows: Sequence[StudyRow]) -> str:
-    """One row a line: columns as wide as their widest entry, flags or the error at the end."""
-    lines = [(*COLUMNS, "flags"), *map(_cells, rows)]
-    widths = [max(len(line[c]) for line in lines) for c in range(len(COLUMNS))]
+    """Write a line for each row: columns as wide as their widest entry, then flags or the error."""
+    header = dict(zip(COLUMNS, COLUMNS, strict=True)) | {LAST: LAST}
+    lines = [header, *map(_cells, rows)]
+    widths = {column: max(len(line[column]) for line in lines) for column in COLUMNS}
     text = []
     for line in lines:
-        cells = [
-            cell.ljust(w) if c < 2 else cell.rjust(w) for c, (cell, w) in enumerate(zip(line, widths, strict=False))
-        ]
-        text.append("  ".join([*cells, line[-1]]).rstrip())
+        cells = [line[column].rjust(width) for column, width in widths.items()]
+        for k in range(TEXTS):
+            cells[k] = line[COLUMNS[k]].ljust(widths[COLUMNS[k]])
+        text.append("  ".join([*cells, line[LAST]]).rstrip())
     return "\n".join(text)
 
 
-def _cells(row: StudyRow) -> tuple[str, ...]:
+def _cells(row: StudyRow) -> dict[str, str]:
+    """The texts of a row by their columns."""
     point = row.configuration
-    kind = point.kind if point.preconditioner is None else f"{point.kind}/{point.preconditioner}"
-    layout = (kind, ",".join(map(str, point.widths)), _short(point.order), _short(point.intervals), str(point.seed))
+    kind = point.kind
+    if point.preconditioner is not None:
+        kind += f"/{point.preconditioner}"
+    cells = dict.fromkeys(COLUMNS, "-") | {
+        "kind": kind,
+        "widths": _short(point.widths),
+        "r": _short(point.order),
+        "n": _short(point.intervals),
+        "seed": str(point.seed),
+    }
     if row.error is not None:
-        return (*layout, *["-"] * (len(COLUMNS) - len(layout)), row.error)
-    counts = (str(row.n_params), str(row.rank), str(row.nullity), str(row.analytic_nullity))
-    numbers = tuple(f"{value:.3e}" for value in (row.condition, row.smallest, row.largest))
-    return (*layout, *counts, *numbers, " ".join(row.flags))
+        return cells | {LAST: row.error}
+    return cells | {
+        "params": str(row.n_params),
+        "rank": str(row.rank),
+        "nullity": str(row.nullity),
+        "known": str(row.analytic_nullity),
+        "condition": f"{row.condition:.3e}",
+        "smallest": f"{row.smallest:.3e}",
+        "largest": f"{row.largest:.3e}",
+        LAST: " ".join(row.flags),
+    }
 
 
 def _short(value: Any) -> str:
     if value is None:
         return "-"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value)
