@@ -21,6 +21,7 @@ from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.exchanged_folders import export, portable, read_cases
 from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.identification import Identification, Stage
+from refkan.conformance.identification.reported import UNKNOWN
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Expectations, Finding
 from refkan.conformance.judging.guarded import Order, judged
@@ -31,7 +32,8 @@ from refkan.kernels.engine_option import add_engine_option
 
 EXIT_CODES = (
     "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly, or "
-    "if the layer differs from what it declares and neither --select nor --expected-failures is given; "
+    "if the layer differs from what it declares and neither --select nor --expected-failures is given, "
+    "if a call fails in all cases or ends its process, or if nothing could be judged; "
     "2 for wrong usage, a backend that cannot be loaded or files that cannot be used; 130 if interrupted."
 )
 
@@ -138,16 +140,17 @@ def run_conform(chosen: argparse.Namespace) -> int:
     findings, stages = list[Finding](), list[Stage]()
     chosen.kept_in_words = lambda: f" after {len(findings)} cases"
     start = time.perf_counter()
-    with closing(judged(order)) as told, kept_interrupts():  # what an interrupted adapter answers is not reported
-        opening: Any = next(told)
+    with closing(judged(order)) as results, kept_interrupts():  # what an interrupted adapter answers is not reported
+        opening: Any = next(results)
         if chosen.list:
             print("\n".join(key for key, _, declared, _ in opening.cases if declared))
             return OK
         findings += map(known.apply, opening.problems)
-        for item in told:
+        total = len(opening.problems) + len(opening.cases)
+        for item in results:
             if isinstance(item, Finding):
                 findings.append(known.apply(item))
-                _progress(len(findings), len(opening.problems) + len(opening.cases), findings)
+                _progress(len(findings), total, findings)
             elif isinstance(item, Stage):
                 stages.append(item)
     if not (chosen.select or chosen.identify):
@@ -156,10 +159,23 @@ def run_conform(chosen: argparse.Namespace) -> int:
     if identification is not None:
         findings[:] = [explained(x, identification) if x.status == f.FAILED else x for x in findings]
     code = _deliver(chosen, opening.title, findings, identification, time.perf_counter() - start, chosen.cases)
-    if findings and all(x.status in f.UNJUDGED for x in findings) and opening.basis == BSPLINES:
-        told_all = "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
-        return refuse("refkan conform", f"nothing was judged: {told_all}", FAILED)
+    by_cases = opening.basis == BSPLINES and not chosen.identify
+    if reason := _nothing_judged(findings, identification, by_cases):
+        return refuse("refkan conform", f"nothing was judged: {reason}", FAILED)
     return code
+
+
+def _nothing_judged(findings: list[Finding], identification: Identification | None, by_cases: bool) -> str:
+    """Why a run has judged nothing, "" if it has judged something."""
+    if any(x.status not in f.UNJUDGED for x in findings):
+        return ""
+    if by_cases:
+        return "none of these cases is declared, or all are declined: see 'not applicable' and 'declined'"
+    if identification is None:
+        return "no case is for layers of another basis; without --no-hints they are identified"
+    if all(stage.status == UNKNOWN for stage in identification.stages):
+        return "no stage of the identification has an answer"
+    return ""
 
 
 def run_export(chosen: argparse.Namespace) -> int:
@@ -167,10 +183,10 @@ def run_export(chosen: argparse.Namespace) -> int:
     cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases))
     if not cases:
         raise ValueError(f"--select: no case has all of {chosen.select} in its key")
-    asked = [] if chosen.select else probes()
+    questions = [] if chosen.select else probes(chosen.dtype)
     with named("DIR"):
-        count = export(chosen.folder, cases, chosen.cases, asked)
-    print(f"{count} cases and {len(asked)} probes in {chosen.folder}, explained in {chosen.folder / 'README.txt'}")
+        count = export(chosen.folder, cases, chosen.cases, questions)
+    print(f"{count} cases and {len(questions)} probes in {chosen.folder}, explained in {chosen.folder / 'README.txt'}")
     return OK
 
 
@@ -207,9 +223,10 @@ def _deliver(
     else:
         shown = reports.text(title, findings, identification, chosen.all, seconds, chosen.traceback, version)
         print(printable(shown))
-    # Of failures that were expected differences are the causes, and a selection leaves cases out.
+    # Differences are the causes of failures that were expected, and a selection leaves cases out.
     expected = getattr(chosen, "select", ()) or getattr(chosen, "expected_failures", None)
-    differs = identification is not None and identification.differences and not expected
+    is_identified_only = getattr(chosen, "identify", False)
+    differs = identification is not None and identification.differences and (is_identified_only or not expected)
     return FAILED if differs or any(finding.status in f.BAD for finding in findings) else OK
 
 

@@ -84,7 +84,7 @@ def exported(written, tmp_path):
 def test_files_say_all_that_is_needed(exported):
     read = read_cases(exported)
     arrays = read.arrays
-    assert (read.version, read.keys, read.probes) == (3, [case.key for case in portable(CASES)], [])
+    assert (read.version, read.keys, read.probes) == (3, [case.key for case in portable(CASES)], {})
     readme = (exported / "README.txt").read_text()
     for word in (*CONVENTIONS, *FILES, "sha256sum --check"):
         assert word in readme, word
@@ -295,11 +295,8 @@ def test_parts_of_layers_are_among_the_arrays(tmp_path):
     assert {"knots0", "coefficients1", "node_scale0", "bias0", "node_scale1", "bias1"} <= names
 
 
-def test_a_layer_is_identified_by_the_results_of_probes(tmp_path):
-    """The same as if it were asked itself; a stage whose results are missing says so, the others go on."""
-    asked = probes()
-    export(tmp_path / "cases", chosen(["float64"], ["layer/degree-3/uniform/1x1/values"]), probes=asked)
-    assert read_cases(tmp_path / "cases").probes == [case.key for case in asked]
+def answers_to(asked):
+    """Results of probes, as a program in another language would compute them."""
     adapter, right = PlainNumpy(), {}
     for case in asked:
         model, s = adapter.build(case.setting.specs), case.setting
@@ -308,13 +305,42 @@ def test_a_layer_is_identified_by_the_results_of_probes(tmp_path):
         else:
             name = {"input-gradients": "inputs", "coefficient-gradients": "coefficients"}[case.quantity]
             right[case.key] = adapter.vjp(model, s.x, s.dy)[name]
+    return right
+
+
+def identified_by(cases, results, answers):
+    """What a layer is by the results of probes."""
+    results.mkdir(exist_ok=True)
+    for name, content in numbered(answers).items():
+        (results / name).write_bytes(content)
+    return check(cases, results)[1]
+
+
+@pytest.mark.parametrize(("dtype", "kinds"), [("float32", ("uniform", "arbitrary")), ("float64", ("uniform",))])
+def test_layers_of_one_format_or_of_uniform_knots_only_are_identified(dtype, kinds, tmp_path):
+    """`export --dtype` writes probes in each format; foreign code may have uniform knots only."""
+    asked = probes((dtype,))
+    assert {case.setting.dtype for case in asked} == {dtype}
+    export(tmp_path / "cases", chosen(["float64"], ["layer/degree-3/uniform/1x1/values"]), probes=asked)
+    right = answers_to([case for case in asked if case.setting.spec.kind in kinds])
+    found = identified_by(tmp_path / "cases", tmp_path / "results", right)
+    assert not found.differences
+    answered = {stage.name for stage in found.stages if not stage.unknown}
+    assert {"calls", "arithmetic", "wiring", "sizes", "functions", "parts", "gradients"} <= answered
+    scaled = {key: 0.5 * array if key.endswith("/values") else array for key, array in right.items()}
+    assert identified_by(tmp_path / "cases", tmp_path / "results", scaled).differences
+
+
+def test_a_layer_is_identified_by_the_results_of_probes(tmp_path):
+    """The same as if it were asked itself; a stage whose results are missing says so, the others go on."""
+    asked = probes()
+    export(tmp_path / "cases", chosen(["float64"], ["layer/degree-3/uniform/1x1/values"]), probes=asked)
+    assert list(read_cases(tmp_path / "cases").probes) == [case.key for case in asked]
+    adapter, right = PlainNumpy(), answers_to(asked)
     results = tmp_path / "results"
-    results.mkdir()
 
     def identified(answers):
-        for name, content in numbered(answers).items():
-            (results / name).write_bytes(content)
-        return check(tmp_path / "cases", results)[1]
+        return identified_by(tmp_path / "cases", results, answers)
 
     adapter.capabilities = PORTABLE
     by_itself, by_files = identify(adapter), identified(right)

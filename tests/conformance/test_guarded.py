@@ -116,3 +116,11 @@ def test_findings_are_printable():
     finding = f.Finding("a", "values", f.ERROR, "a\x1b[2J", traceback="\ud800")
     assert (finding.message, finding.traceback) == (r"a\x1b[2J", r"\ud800")
     assert replace(finding, message="b").message == "b"
+
+
+def test_a_message_or_a_name_of_several_lines_does_not_break_a_report():
+    assert f.Finding("a", "values", f.DECLINED, "too large:\n  3\n\n  4").message == "too large: 3; 4"
+    assert len(f.Finding("a", "values", f.ERROR, "x" * 10_000).message) < 500
+    adapter = PlainNumpy()
+    adapter.name = "two\nlines"
+    assert adapter.title == "two lines"

@@ -262,4 +262,4 @@ class Adapter(ABC):
     @property
     def title(self) -> str:
         """The name in reports."""
-        return printable(self.name or type(self).__name__)
+        return " ".join(printable(self.name or type(self).__name__).split())

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,34 +20,73 @@ class BadResultError(Exception):
     """A backend returned something of a wrong shape or type."""
 
 
+class UnansweredError(Exception):
+    """A question that a backend was not given, so that it has no answer: unknown, but not a failure."""
+
+
+LONGEST = 400
+"""Characters of a message in a report; tracebacks hold all of it."""
+
+
+def one_line(text: object) -> str:
+    r"""Return a text as one printable line of at most `LONGEST` characters.
+
+    Examples
+    --------
+    >>> one_line("shape mismatch:\n  (3, 2)\n\n  (2, 3)")
+    'shape mismatch: (3, 2); (2, 3)'
+    """
+    lines = [line.strip() for line in printable(text).splitlines()]
+    joined = "; ".join(filter(None, lines)).replace(":; ", ": ")
+    if len(joined) <= LONGEST:
+        return joined
+    return joined[:LONGEST] + " ..."
+
+
 def describe(error: BaseException) -> str:
-    """What a finding says of an exception."""
+    """Return an exception as one line of a report."""
     try:
-        text = printable(error).strip()
+        text = one_line(error)
     except Exception as another:
         text = f"its text raises {type(another).__name__}"
     if isinstance(error, BadResultError):
         return text
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
-        return f"needs the package {package}, which is not installed: {how_to_install(package, package)}"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        remedy = how_to_install(package, package)
+        return f"needs the package {package}, which is not installed: {remedy}"
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+def frames_of_adapter(error: BaseException) -> traceback.StackSummary:
+    """Return the frames of a traceback from where the exception left the judge."""
+    walked = traceback.walk_tb(error.__traceback__)
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in walked]
+    of_judge = [name.startswith(JUDGE) and not name.startswith(ADAPTERS) for name in modules]
+    first = [*of_judge, False].index(False)
+    return traceback.StackSummary.from_list(traceback.extract_tb(error.__traceback__)[first:])
 
 
 def where_raised(error: BaseException) -> str:
-    """The traceback of an exception from where it left the judge: the frames of the adapter and of what it calls."""
-    frames = traceback.extract_tb(error.__traceback__)
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    own = [k for k, module in enumerate(modules) if module.startswith(JUDGE) and not module.startswith(ADAPTERS)]
-    kept = frames[own[-1] + 1 :] if own else frames
-    lines = traceback.format_list(kept) + traceback.format_exception_only(error)
+    """Return the traceback of an exception, as far as it concerns the adapter."""
+    lines = frames_of_adapter(error).format()
+    lines += traceback.format_exception_only(error)
     return "".join(lines).rstrip()
+
+
+def line_raised(error: BaseException) -> str:
+    """Return the line of the adapter from which an exception came, "" if it came from the judge."""
+    frames = frames_of_adapter(error)
+    if not frames:
+        return ""
+    return f"line {frames[0].lineno} of {Path(frames[0].filename).name}"
 
 
 JUDGE = f"{__name__.rpartition('.adapters')[0]}."
 """What calls adapters: all modules of the judge but those that are adapters themselves."""
 
-ADAPTERS = (f"{JUDGE}adapters.backends.", f"{JUDGE}adapters.bases.")
+ADAPTERS = (f"{JUDGE}adapters.backends.", f"{JUDGE}adapters.bases.", f"{JUDGE}broken_layers")
 
 
 def own_copy(value: Any) -> Any:

@@ -41,11 +41,11 @@ named by the keys of cases, or in an .npz.
 
 
 class CaseFolder(Frozen):
-    """What a folder holds: the version of the cases, keys of cases and of probes, all arrays by their names."""
+    """What a folder holds: version and keys of the cases, format and knots of each probe, all arrays by their names."""
 
     version: int
     keys: list[str]
-    probes: list[str]
+    probes: dict[str, tuple[str, str]]
     arrays: dict[str, FloatArray]
 
 
@@ -163,8 +163,11 @@ def read_cases(folder: Path) -> CaseFolder:
     told = contents[README].decode("ascii").partition("\n")[0].removeprefix(TITLE)
     if told not in map(str, range(1, VERSION + 1)):
         raise CaseFileError(f"{folder} holds cases of version {told}; this refkan judges 1 to {VERSION}{again}")
-    rows = (contents[name].decode("ascii").splitlines() for name in (CASES, PROBES))
-    keys, probes = ([line.split()[0] for line in lines] for lines in rows)
+    keys = [line.split()[0] for line in contents[CASES].decode("ascii").splitlines()]
+    probes = {}
+    for line in contents[PROBES].decode("ascii").splitlines():
+        key, _, dtype, _, _, kind, _ = line.split()
+        probes[key] = dtype, kind
     return CaseFolder(int(told), keys, probes, _arrays(folder, lambda name: contents[name]))
 
 

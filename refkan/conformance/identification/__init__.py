@@ -6,6 +6,7 @@ of the function that the layer has. The number of probes is fixed, so a report d
 machine.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -26,7 +27,7 @@ from refkan.conformance.identification.stages.parts import parts
 from refkan.conformance.identification.stages.wiring import larger, wiring
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
-__all__ = ["STAGES", "Difference", "Identification", "Stage", "identified", "identify"]
+__all__ = ["STAGES", "Difference", "Identification", "Stage", "identified", "identify", "process_ended"]
 
 STAGES: dict[str, Callable[[Subject], Stage]] = {
     "calls": calls, "arithmetic": arithmetic, "wiring": wiring, "sizes": larger, "functions": functions,
@@ -67,12 +68,19 @@ def identified(adapter: Adapter, without: Mapping[str, str] = MappingProxyType({
     """Run stage after stage, without those that ended an earlier process, each with the reason."""
     subject = Subject(adapter)
     for name, ask in STAGES.items():
-        if name in without or (subject.depends and name != "gradients"):
-            yield Stage(name, unknown=without.get(name) or subject.depends)
+        if name in without:
+            yield process_ended(name, without[name])
+            continue
+        if subject.calls.always("build") or subject.calls.always("forward"):
+            yield Stage(name, unknown=MUTE)
+            continue
+        if subject.depends and name != "gradients":
+            yield Stage(name, unknown=subject.depends)
             continue
         if subject.depends:
             ask = _gradients_alone
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of results without a finite number
             try:
                 stage = ask(subject)
             except NoAnswerError as error:
@@ -90,4 +98,16 @@ def identified(adapter: Adapter, without: Mapping[str, str] = MappingProxyType({
         stage = replace(stage, differences=tuple(d for key, d in sentences.items() if key not in subject.told))
         subject.told |= set(sentences)
         subject.note(name, stage)
-        yield stage
+        failed = {text: d for text, d in subject.calls.differences.items() if text in stage.unknown}
+        new = [replace(d, stage=name) for text, d in failed.items() if text not in subject.told]
+        subject.told |= set(failed)
+        yield replace(stage, differences=(*stage.differences, *new))
+
+
+MUTE = "not asked: every call failed before"
+
+
+def process_ended(name: str, how: str) -> Stage:
+    """Return the stage in which the adapter ended its process."""
+    difference = Difference("process ended", {"stage": name, "how": how}, quantities=(), stage=name)
+    return Stage(name, differences=(difference,), unknown=how)

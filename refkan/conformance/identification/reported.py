@@ -5,6 +5,7 @@ The comparisons that stages share are here too: equal up to rounding, a factor, 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -166,9 +167,15 @@ class Identification(Frozen, eq=True):
         }  # fmt: skip
 
     def __str__(self) -> str:
-        lines = [f"{self.title}: what this layer is", *(f"  {stage}" for stage in self.stages)]
-        if self.differences:
-            lines += ["what differs from what was declared", *(f"  {difference}" for difference in self.differences)]
+        return self.text(self.differences)
+
+    def text(self, differences: Sequence[Difference]) -> str:
+        """Return the report, with all differences in the order that is given."""
+        lines = [f"{self.title}: what this layer is"]
+        for words, stages in groupby(self.stages, lambda stage: str(stage).removeprefix(stage.name)):
+            lines.append(f"  {', '.join(stage.name for stage in stages)}{words}")
+        if differences:
+            lines += ["what differs from what was declared", *(f"  {difference}" for difference in differences)]
         elif unanswered := [stage.name for stage in self.stages if stage.unknown]:
             lines.append(f"nothing that was answered differs from what was declared; unknown: {', '.join(unanswered)}")
         else:

@@ -53,6 +53,8 @@ SENTENCES = {
     **{f"{name} inputs": f"x is rounded to {name}" for name in FORMATS},
     **{f"{name} gradients": "{what} are off by {left:.1e} of the largest; {how}" for name in FORMATS},
     # calls
+    "call fails": "{method} fails {how}: {reason}{line}",
+    "process ended": "in the stage {stage!r}: {how}",
     "inputs overwritten": "{method} changes an array of the caller: work on a copy",
     "results overwritten": "the result of {method} is changed by the next call: return a copy",
     "changed by a call": "{method} changes the model: {how}",

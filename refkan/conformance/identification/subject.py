@@ -10,11 +10,12 @@ import numpy as np
 
 from refkan.base import FloatArray
 from refkan.conformance.adapters.adapter import BSPLINES, Adapter
-from refkan.conformance.adapters.answers import checked, describe, entry, own_copy
+from refkan.conformance.adapters.answers import checked, entry, own_copy
 from refkan.conformance.cases import DTYPES, EPS, Case, Setting, generator, layer_spec, spec_with, true_values
 from refkan.conformance.cases.specs import PARTS, LayerSpec, reweighted
+from refkan.conformance.identification.failing_calls import FailingCalls
 from refkan.conformance.identification.knots_in_use import points_inside
-from refkan.conformance.identification.reported import Stage, close, largest
+from refkan.conformance.identification.reported import Difference, Stage, close, largest
 from refkan.splines.knots import greville_points
 
 ROUNDINGS = 2.0**12
@@ -25,7 +26,6 @@ CANCELLED = 2.0**-36
 
 BLOCK = 64
 """Batches have whole blocks of so many samples unless a stage tests other sizes."""
-
 
 OTHER_KNOTS = 0.75
 """Factor from the knots of the tested input to those of the other one."""
@@ -43,9 +43,10 @@ class Subject:
     adapter : Adapter
     dtype : str, optional
         The number format; by default the finest one declared.
+    failures : dict of str to Difference, shared with subjects in other formats
     """
 
-    def __init__(self, adapter: Adapter, dtype: str = "") -> None:
+    def __init__(self, adapter: Adapter, dtype: str = "", failures: dict[str, Difference] | None = None) -> None:
         self.adapter, self.declared = adapter, adapter.capabilities
         self.dtype = dtype or next((name for name in DTYPES if name in self.declared.dtypes), "float64")
         self.eps = EPS[self.dtype]
@@ -60,6 +61,7 @@ class Subject:
         self.undone: Callable[[FloatArray], FloatArray] = lambda y: y
         self.undoes, self.overwritten = False, ""
         self.rows, self.renewed, self.refused = 0, False, frozenset[str]()
+        self.calls = FailingCalls(self.dtype, {} if failures is None else failures)
         self._kept: dict[Any, FloatArray] = {}
         self._truths: dict[Any, tuple[FloatArray, FloatArray]] = {}
         self._specs: dict[int, tuple[Any, Any]] = {}
@@ -147,8 +149,7 @@ class Subject:
 
     def samples(self, spec: LayerSpec, count: int, seed: int = 0) -> FloatArray:
         """Return points (count, P) within the intervals of the domain, exact in the format, the same each time."""
-        knots = np.ascontiguousarray(spec.knots).tobytes()
-        name = f"identify/samples/{seed}"
+        knots, name = np.ascontiguousarray(spec.knots).tobytes(), f"identify/samples/{seed}"
         return points_inside(knots, spec.n_inputs, spec.order, self.dtype, count, name).copy()
 
     def layer(
@@ -168,6 +169,7 @@ class Subject:
         if arguments and id(arguments[0]) in self._specs:
             arguments = (self.adapter.built(self._specs[id(arguments[0])][1]), *arguments[1:])
         kept = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+        self.calls.made[operation] += 1
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")  # of the backend
@@ -175,7 +177,7 @@ class Subject:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # of the backend
-            raise NoAnswerError(f"{operation}: {describe(error)}") from error
+            raise NoAnswerError(self.calls.message(operation, error)) from error
         for given, before in zip(arguments, kept, strict=True):
             if isinstance(given, np.ndarray) and not np.array_equal(given, before, equal_nan=True):
                 self.overwritten = self.overwritten or operation
@@ -183,7 +185,7 @@ class Subject:
         try:
             return read(answer)
         except Exception as error:  # of what the backend returned
-            raise NoAnswerError(f"{operation}: {describe(error)}") from error
+            raise NoAnswerError(self.calls.message(operation, error)) from error
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """Build a new model."""

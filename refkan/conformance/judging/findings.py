@@ -12,6 +12,7 @@ from refkan.base import Array, FloatArray
 from refkan.base.atomic_files import read_file
 from refkan.base.json_data import plain
 from refkan.base.plain_text import printable
+from refkan.conformance.adapters.answers import one_line
 from refkan.conformance.cases import QUANTITIES, Case, family, spacing
 from refkan.conformance.identification.reported import Difference
 
@@ -61,6 +62,8 @@ class Finding:
         Where theirs is worst, relative to what is allowed.
     ours, theirs, relative_error, ulps : float
         There; NaN where they mean nothing.
+    excess : float
+        Error there in units of the allowed one; infinite if theirs is not finite.
     wrong, total : int
         Entries beyond the tolerance, and all.
     x : tuple of float
@@ -97,6 +100,7 @@ class Finding:
     theirs: float = float("nan")
     relative_error: float = float("nan")
     ulps: float = float("nan")
+    excess: float = float("nan")
     wrong: int = 0
     total: int = 0
     x: tuple[float, ...] = ()
@@ -117,8 +121,9 @@ class Finding:
         return replace(self, key=case.key, quantity=case.quantity, family=family(case))
 
     def __post_init__(self) -> None:
-        for name in ("message", "traceback"):  # in the words of the backend
-            object.__setattr__(self, name, printable(getattr(self, name)))
+        # Both are in the words of the backend.
+        object.__setattr__(self, "message", one_line(self.message))
+        object.__setattr__(self, "traceback", printable(self.traceback))
 
     @property
     def hint(self) -> str:
@@ -149,7 +154,7 @@ def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:
         span = tuple(_span(row, value) for row, value in zip(case.setting.spec.knots, x, strict=True))
     return Finding.of(
         case, FAILED, _wrong_rows(case, wrong), index=index, ours=ours, theirs=other, relative_error=relative,
-        ulps=_ulps(case, ours, other),
+        ulps=_ulps(case, ours, other), excess=float(excess[index]),
         wrong=int(wrong.sum()), total=expected.size, x=x, span=span,
     )  # fmt: skip
 

@@ -26,6 +26,7 @@ from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
 from refkan.conformance.adapters.answers import KEPT, Backend, checked, describe, where_raised
 from refkan.conformance.cases import (
     AFTER,
+    EPS,
     QUANTITIES,
     RIGHT_ENDS,
     Case,
@@ -36,7 +37,8 @@ from refkan.conformance.cases import (
     matters,
     recheck,
 )
-from refkan.conformance.identification import Identification, identify
+from refkan.conformance.cases.cases import CHANGE_ROOM
+from refkan.conformance.identification import Difference, Identification, identify
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding, Hint
@@ -218,9 +220,33 @@ def _ended(setting: Setting, right_end: str) -> Setting:
 
 
 def explained(finding: Finding, identification: Identification) -> Finding:
-    """Return a failure with the differences of the layer that bear on it, after what it says by itself."""
-    told = map(Hint.of, identification.bearing_on(finding.quantity, finding.key))
-    return replace(finding, hints=(*finding.hints, *(hint for hint in told if hint not in finding.hints)))
+    """Return a failure with the differences of the layer that bear on it and are large enough to explain it."""
+    bearing = identification.bearing_on(finding.quantity, finding.key)
+    hints = [Hint.of(difference) for difference in bearing if explains(difference, finding)]
+    return replace(finding, hints=tuple(dict.fromkeys((*finding.hints, *hints))))
+
+
+ROUNDING_ROOM = 8
+"""Factor by which rounding to a lower format may exceed the allowed errors, scaled to that format."""
+
+
+def explains(difference: Difference, finding: Finding) -> bool:
+    """Whether a difference is large enough to explain a failure.
+
+    Rounding to a lower format has known limits: allowed errors already hold the conditioning of the case.
+    """
+    lower = [eps for name, eps in ROUNDED.items() if difference.name.startswith(f"{name} ")]
+    if not lower or math.isnan(finding.excess):
+        return True
+    dtype, *parts = finding.key.split("/")
+    most = ROUNDING_ROOM * max(lower) / EPS.get(dtype, EPS["float64"])
+    if {"refine", "update"} & set(parts):
+        most /= CHANGE_ROOM
+    return finding.excess <= most
+
+
+ROUNDED = {"float32": EPS["float32"], "float16": EPS["float16"], "bfloat16": EPS["bfloat16"], "float8": 2.0**-3}
+"""Formats with which names of differences begin, and their spacing at 1."""
 
 
 IN_WORDS = {"gauss-newton": "entries of the Gauss-Newton matrix", "knot-gradients": "gradients in knots"}

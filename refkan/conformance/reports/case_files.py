@@ -7,9 +7,10 @@ is not among the probes, has no answer: its stage says so.
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import numpy as np
 
 from refkan.base import Array
 from refkan.conformance.adapters.adapter import Adapter, Capabilities
+from refkan.conformance.adapters.answers import UnansweredError
 from refkan.conformance.adapters.backends.refkan_layers import Refkan
-from refkan.conformance.cases import QUANTITIES, VECTORS, Case, LayerSpec, Setting, as_specs, catalogue
+from refkan.conformance.cases import DTYPES, QUANTITIES, VECTORS, Case, LayerSpec, Setting, as_specs, catalogue
 from refkan.conformance.cases.exchanged_folders import read_cases, read_results
 from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
@@ -116,7 +118,7 @@ class Recorded(Questioned):
         asked = {q.entry: probe(model, name, *arrays).key for name, q in QUANTITIES.items() if q.method == method}
         recorded: dict[str, Any] = {at: self.results[key].copy() for at, key in asked.items() if key in self.results}
         if not recorded:
-            raise LookupError(f"no result {next(iter(asked.values()))}")
+            raise UnansweredError(f"no result {next(iter(asked.values()))}")
         if len(model) > 1 and "coefficients" in recorded:
             ends = np.cumsum([spec.coefficients.size for spec in model])
             recorded["coefficients"] = np.split(recorded["coefficients"], ends[:-1])
@@ -126,9 +128,8 @@ class Recorded(Questioned):
 class _Scaled(Refkan):
     """A layer whose values and gradients are multiplied."""
 
-    capabilities = PORTABLE
-
-    def __init__(self, values: float, gradients: float) -> None:
+    def __init__(self, capabilities: Capabilities, values: float, gradients: float) -> None:
+        self.capabilities = capabilities
         self.values, self.gradients = values, gradients
 
     def forward(self, model: Any, x: Any) -> Any:
@@ -138,14 +139,28 @@ class _Scaled(Refkan):
         return {name: self.gradients * np.asarray(part) for name, part in super().vjp(model, x, dy).items()}
 
 
-def probes() -> list[Case]:
-    """The questions by which a layer is identified, of a right one, and what is asked after a difference."""
+FACTORS = ((1.0, 1.0), (1.0, 2.0), (2.0, 2.0))
+"""Of values and gradients: a right layer, and layers whose differences lead to further questions."""
+
+
+def probes(dtypes: Sequence[str] = ("float64",)) -> list[Case]:
+    """Return the questions that identify a layer, in each format, of layers on any knots and on uniform ones only."""
     asked: dict[str, Case] = {}
-    for factors in ((1.0, 1.0), (1.0, 2.0), (2.0, 2.0)):
-        recorder = Recorder(_Scaled(*factors))
-        identify(recorder)
-        asked |= recorder.probes
+    for dtype, knots in product(dtypes, (PORTABLE.knots, ("uniform",))):
+        declared = replace(PORTABLE, dtypes=(dtype,), knots=knots)
+        for factors in FACTORS:
+            recorder = Recorder(_Scaled(declared, *factors))
+            identify(recorder)
+            asked |= recorder.probes
     return list(asked.values())
+
+
+def answered(asked: Mapping[str, tuple[str, str]], given: Iterable[str]) -> Capabilities:
+    """Return what a layer may be taken to declare by the formats and knots of the probes that have results."""
+    formats, kinds = zip(*(asked[key] for key in given if key in asked), strict=True)
+    dtypes = tuple(dtype for dtype in DTYPES if dtype in formats)
+    knots = tuple(kind for kind in PORTABLE.knots if kind in kinds)
+    return replace(PORTABLE, dtypes=dtypes, knots=knots)
 
 
 def check(folder: Path, results: Path) -> tuple[list[Finding], Identification | None]:
@@ -171,7 +186,7 @@ def check(folder: Path, results: Path) -> tuple[list[Finding], Identification | 
         out.append(_judge(case, given[key]) if key in given else absent)
     if given.keys().isdisjoint(read.probes):
         return out, None
-    identification = identify(Recorded(str(results), given, PORTABLE))
+    identification = identify(Recorded(str(results), given, answered(read.probes, given)))
     return [
         explained(finding, identification) if finding.status == f.FAILED else finding for finding in out
     ], identification

@@ -1,16 +1,19 @@
 """A run told: what failures follow from, the report as text, plain data and JSON of it, JUnit XML, a badge."""
 
+import math
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from refkan.base.extras import versions_of
 from refkan.base.json_data import to_bytes
 from refkan.base.plain_text import printable
-from refkan.conformance.cases import FAMILIES, QUANTITIES, VERSION
-from refkan.conformance.identification import Identification
+from refkan.conformance.cases import FAMILIES, VERSION
+from refkan.conformance.identification import Difference, Identification
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Finding
 
@@ -25,26 +28,31 @@ WIDTH = 120
 
 
 def causes(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    """Failures by leading hint, or message where there is none: the leading cause first, what has no hint last."""
+    """Return failures by leading hint, or by message if there is none: largest errors first, then the most cases."""
     by_cause: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.status in f.BAD:
             alone = {f.FAILED: "no hint", f.ERROR: finding.message}.get(finding.status, finding.status)
             by_cause.setdefault(finding.hint or alone, []).append(finding)
-    lead = leading_hint(findings)
-    return dict(sorted(by_cause.items(), key=lambda item: (item[0] != lead, item[0] == "no hint", -len(item[1]))))
+    return dict(sorted(by_cause.items(), key=lambda item: (-largest_excess(item[1]), -len(item[1]))))
+
+
+def largest_excess(findings: Sequence[Finding]) -> float:
+    """Return the largest error in units of what is allowed: infinite if one raised, 0 if there is none."""
+    sizes = [math.inf if x.status == f.ERROR else x.excess for x in findings]
+    return max((size for size in sizes if not math.isnan(size)), default=0.0)
 
 
 def leading_hint(findings: Sequence[Finding]) -> str:
-    """Return the hint that leads most failures of the most basic quantity, "" if no failure has one.
+    """Return the first cause that is a hint, "" if there is none."""
+    named = {finding.hint for finding in findings} - {""}
+    return next((name for name in causes(findings) if name in named), "")
 
-    Where values are wrong, gradients are wrong for the same reason, and say less about it.
-    """
-    bad = [finding for finding in findings if finding.status in f.BAD and finding.hints]
-    for quantity in QUANTITIES:
-        if of_it := Counter(finding.hint for finding in bad if finding.quantity == quantity):
-            return of_it.most_common(1)[0][0]
-    return bad[0].hint if bad else ""
+
+def differences_by_size(identification: Identification, findings: Sequence[Finding]) -> list[Difference]:
+    """Return the differences of a layer, those of the largest errors first, then those that no case shows."""
+    sizes = {name: largest_excess(members) for name, members in causes(findings).items()}
+    return sorted(identification.differences, key=lambda difference: -sizes.get(difference.name, 0.0))
 
 
 def quantities_of(findings: Sequence[Finding]) -> str:
@@ -85,6 +93,23 @@ def hint_line(finding: Finding) -> str:
     return "; ".join(f"{hint.name}: {hint.text}" for hint in finding.hints)
 
 
+FRAME = re.compile(r'File "(.*?)", line (\d+)')
+
+
+def first_line(traceback: str) -> str:
+    r"""Return the line of the adapter with which a traceback begins.
+
+    Examples
+    --------
+    >>> first_line('  File "src/my_adapter.py", line 12, in forward\\n    raise ValueError')
+    'line 12 of my_adapter.py'
+    """
+    frame = FRAME.search(traceback)
+    if frame is None:
+        return "an unknown line"
+    return f"line {frame[2]} of {Path(frame[1]).name}"
+
+
 def text(
     title: str,
     findings: Sequence[Finding],
@@ -111,7 +136,9 @@ def text(
     """
     if identification is not None and not findings:
         return str(identification)
-    lines = [*str(identification).splitlines(), ""] if identification is not None else []
+    lines: list[str] = []
+    if identification is not None:
+        lines += [identification.text(differences_by_size(identification, findings)), ""]
     lines.append(f"{title}, cases of version {version}")
     if any(finding.index for finding in findings if finding.status in f.BAD):
         lines.append("ours: refkan's exact value; theirs: that of the layer judged")
@@ -126,8 +153,9 @@ def text(
                 lines += [f"    {row}" for row in finding.traceback.splitlines()]
         if not everything and len(members) > LINES:
             lines.append(f"  ... and {len(members) - LINES} more: --all, --json or --junit shows them")
-        if not tracebacks and any(finding.traceback for finding in members):
-            lines.append("  where it was raised: --traceback shows it, --json holds it")
+        raised = [finding.traceback for finding in members if finding.traceback]
+        if raised and not tracebacks:
+            lines.append(f"  raised at {first_line(raised[0])}: --traceback shows more, --json holds it")
     lines.append("")
     skipped = Counter(x.message for x in findings if x.status == f.NOT_APPLICABLE)
     if skipped:

@@ -98,7 +98,7 @@ ALL_STAGES = ["calls", "arithmetic", "wiring", "sizes", "functions", "parts", "g
     ({"forward": lambda model, x: None}, ALL_STAGES, "returned None"),
     ({"vjp": raising}, ["gradients", "changes"], "vjp: RuntimeError: no kernel"),
     ({"second": raising}, ["gradients", "changes"], "second: RuntimeError: no kernel"),
-    ({"refine": lambda *arguments: None}, ["changes"], "refine: returned None"),
+    ({"refine": lambda *arguments: None}, ["changes"], "refine returned None: return the model"),
     ({"state": lambda model: (1, 2, 3)}, ["changes"], "state returned tuple: return a pair"),
 )
 def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, without_answer, told):
@@ -108,9 +108,9 @@ def test_a_stage_without_an_answer_says_why_and_the_others_go_on(methods, withou
     assert any(told in stage.unknown for stage in unknown)
     others = [stage for stage in identification.stages if stage.name not in without_answer]
     assert all(stage.status == "as declared" for stage in others)
-    assert identification.differences == ()
-    last = f"nothing that was answered differs from what was declared; unknown: {', '.join(without_answer)}"
-    assert str(identification).splitlines()[-1] == last
+    (difference,) = identification.differences
+    assert (difference.name, difference.stage) == ("call fails", without_answer[0])
+    assert str(identification).splitlines()[-1] == f"  {difference}"
 
 
 def test_values_that_are_not_finite():

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray
-from refkan.conformance.adapters.answers import as_state
+from refkan.conformance.adapters.adapter import BSPLINES
+from refkan.conformance.adapters.answers import BadResultError, as_state
 from refkan.conformance.cases import DTYPES, LayerSpec, fine_knots, prolonged, reweighted, true_values
 from refkan.conformance.identification import stored_splines
 from refkan.conformance.identification.explanations import by_samples, explain, placed
 from refkan.conformance.identification.gradients.other_settings import against_truth
 from refkan.conformance.identification.gradients.situations import Situation, other_parts
 from refkan.conformance.identification.knots_in_use import EQUALLY_SPACED
-from refkan.conformance.identification.reported import Difference, Stage, close, largest, only
+from refkan.conformance.identification.reported import Difference, Stage, close, largest, measured, only
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic, not_widened
 from refkan.conformance.identification.stages.functions_in_use import identified
 from refkan.conformance.identification.stages.networks import answering, network
@@ -81,15 +82,29 @@ def formats(subject: Subject) -> tuple[str, list[Difference]]:
     differences = list[Difference]()
     others = [name for name in DTYPES if name in subject.declared.dtypes and name != subject.dtype]
     for dtype in others:
-        other = Subject(subject.adapter, dtype)
+        other = Subject(subject.adapter, dtype, subject.calls.differences)
         told = list(arithmetic(other).differences)
-        kind = "uniform" if "uniform" in other.kinds else other.kind
-        told = told or ([] if subject.differs else identified(other, sampled(other, other.degree, kind)))
+        if not told and subject.declared.basis != BSPLINES:
+            told = _like_the_first(subject, other)
+        elif not told and not subject.differs:
+            kind = "uniform" if "uniform" in other.kinds else other.kind
+            told = identified(other, sampled(other, other.degree, kind))
         if subject.differs and not all(d.name.endswith(("arithmetic", "coefficients")) for d in told):
             return "", differences  # what is nonlinear may be the rounding of functions that are wrong
         told = [difference for difference in told if difference.name not in subject.names]
         differences += [replace(difference, where=(dtype,)) for difference in told]
     return f"the same in {', '.join(others)}", differences
+
+
+def _like_the_first(subject: Subject, other: Subject) -> list[Difference]:
+    """How functions of another basis differ between two formats, on knots and at points of the lower one."""
+    spec, x = other.layer((2, 1), kind=other.kind)
+    first, again = (s.basis(replace(spec, dtype=s.dtype), x[:, 0]) for s in (subject, other))
+    left = largest(again - first)
+    if left <= other.tolerance(largest(first)):
+        return []
+    what = f"functions in {other.dtype} differ by up to {left:.1e} from those in {subject.dtype}"
+    return measured("other functions", what=what)
 
 
 def _changed(subject: Subject, kind: str, times: tuple[int, ...]) -> tuple[str, list[Difference]]:
@@ -298,10 +313,13 @@ class _After:
 
 def _successor(subject: Subject, kind: str, model: Any, intervals: int, data: FloatArray) -> Any:
     """Return a model after `refine` or `update`."""
-    successor = subject.asked(kind, model, *((intervals, data) if kind == "refine" else (data,)))
-    if successor is None:
-        raise NoAnswerError(f"{kind}: returned None")
-    return successor
+
+    def read(successor: Any) -> Any:
+        if successor is None:
+            raise BadResultError(f"{kind} returned None: return the model")
+        return successor
+
+    return subject.asked(kind, model, *((intervals, data) if kind == "refine" else (data,)), read=read)
 
 
 def _factors(before: FloatArray, after: FloatArray, room: float) -> str:

@@ -51,7 +51,7 @@ def wiring(subject: Subject) -> Stage:
     room = subject.tolerance(float(np.nanmax(np.abs(theirs))))
     told: list[Difference] | None = None
     for columns in ((0, 1), *OTHERS):
-        for rows in ((0, 1), *(OTHERS if spec.kind == "arbitrary" else ())):
+        for rows in ((0, 1), *(OTHERS if (spec.knots != spec.knots[0]).any() else ())):
             differences = explain(theirs, own_responses(subject, spec, x, columns, rows), AXES, room, "coefficients")
             if differences is None:
                 continue
@@ -296,11 +296,19 @@ ROWS: dict[str, Callable[[FloatArray], FloatArray]] = {
 """Points that depend on all inputs of a sample."""
 
 
+def _moves_with_others(subject: Subject, spec: LayerSpec, x: FloatArray) -> bool:
+    """Whether the spline of one input changes if the other inputs of a sample do."""
+    alone, others = subject.by_inputs(spec)[0], x[::-1].copy()
+    others[:, 0] = x[:, 0]
+    before, after = (subject.values(alone, at) for at in (x, others))
+    return not close(after, before, subject.tolerance(largest(before)))
+
+
 def _point_of_rows(subject: Subject) -> str:
     """Where functions are evaluated if the point of one input depends on the others, by splines s(x) = x; else ""."""
     spec, x = subject.layer((1, 3), 2)
     low, high = spec.domains.T
-    if not spec.degree:
+    if not spec.degree or not _moves_with_others(subject, spec, x):
         return ""
     at = subject.points(spec, x)
     inside = ((at > low + 1e-3) & (at < high - 1e-3)).all(axis=1)
