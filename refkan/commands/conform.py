@@ -45,9 +45,8 @@ def add_conform(commands: Commands) -> None:
         "conform",
         run_conform,
         help="judge the layers of another backend against exact values",
-        description="Say what a layer is, run the cases that its adapter declares, and tell what failures follow from. "
-        "Adapters "
-        "that come with refkan are in refkan.conformance.adapters.backends: PlainTorch, PlainJax, Pykan, Jaxkan, ...",
+        description="Identify a layer, run the cases that its adapter declares, and report the causes of failures. "
+        "refkan.conformance.adapters.backends holds adapters: PlainTorch, PlainJax, Pykan, EfficientKan, ...",
         epilog=EXIT_CODES,
     )
     add_engine_option(p)

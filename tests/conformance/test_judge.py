@@ -11,7 +11,7 @@ import pytest
 
 from refkan.base.json_data import to_bytes
 from refkan.conformance import Adapter, Capabilities, Judge
-from refkan.conformance.adapters.backends import EfficientKan, Jaxkan, PlainJax, PlainTorch, Pykan
+from refkan.conformance.adapters.backends import EfficientKan, PlainJax, PlainTorch, Pykan
 from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.findings import Expectations, Finding
@@ -20,6 +20,7 @@ from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.broken_adapters import Patched, raising
 from tests.conformance.judged_cases import chosen
 from tests.shared.tables import each_row
+from validation.implementations.published_layers import Jaxkan
 
 KEY = "float64/layer/degree-3/uniform/3x2/"
 CASES = chosen(["float64"], [KEY])[:4]

@@ -126,7 +126,7 @@ def b1(monkeypatch, hints=("a", "b"), failed="failed", alarms=(), elsewhere="pas
         "PAGES": (Published,),
         "CORRECT": (Correct,),
         "PlainNumpy": Correct,
-        "backends": SimpleNamespace(JaxkanReplacedGrid=Published),
+        "JaxkanReplacedGrid": Published,
         "judged": judged,
         "told": lambda *at: {"text": ""},
         "page": lambda *at: {"backend": "published", "observations": []},

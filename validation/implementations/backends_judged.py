@@ -17,10 +17,19 @@ from refkan.base import Frozen
 from refkan.claims import Verdict, judge
 from refkan.conformance import Adapter, Finding, Judge, catalogue, identify
 from refkan.conformance.adapters import backends
-from refkan.conformance.adapters.backends import EfficientKan, Flashkan, Inkan, Jaxkan, Pykan, PykanDefaultDtype
+from refkan.conformance.adapters.backends import EfficientKan, Pykan
 from refkan.conformance.judging import findings as f
 from refkan.conformance.reports.findings_reported import causes, counts, hint_line, line
 from tests.broken_layers.plain_numpy import PlainNumpy
+from validation.implementations.published_layers import (
+    Flashkan,
+    Inkan,
+    Jaxkan,
+    JaxkanReplacedGrid,
+    Kanditioned,
+    Kanx,
+    PykanDefaultDtype,
+)
 from validation.statements import Progress, Resume, answers, each
 
 CLAIMS = ("B1",)
@@ -78,7 +87,7 @@ TRAPS = (
     Trap("update to twice the intervals", Jaxkan, f"{REFINE}/6-to-12/off-samples/values", REFINED),
 )
 
-PAGES = (Pykan, PykanDefaultDtype, efficient_kan, Jaxkan, Flashkan, Inkan, backends.Kanditioned, backends.Kanx)
+PAGES = (Pykan, PykanDefaultDtype, efficient_kan, Jaxkan, Flashkan, Inkan, Kanditioned, Kanx)
 """Published backends of which everything found is told."""
 
 CORRECT: tuple[Make, ...] = (backends.Refkan, backends.RefkanRelu, PlainNumpy, backends.PlainTorch, backends.PlainJax)
@@ -89,7 +98,7 @@ CORRECT: tuple[Make, ...] = (backends.Refkan, backends.RefkanRelu, PlainNumpy, b
 def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
     adapters: dict[Any, Adapter] = {}
     missing: set[str] = set()
-    for make in (*PAGES, backends.JaxkanReplacedGrid, *CORRECT):
+    for make in (*PAGES, JaxkanReplacedGrid, *CORRECT):
         try:
             adapters[make] = make()
         except ImportError as error:
@@ -110,7 +119,7 @@ def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
         finding = judged(adapter, [trap.case])[0]
         named.append(finding.status == f.FAILED and trap.hint in [hint.name for hint in finding.hints])
         rows.append({"what": trap.defect, **told(adapter, trap, finding), "found": named[-1]})
-    replaced = adapters.get(backends.JaxkanReplacedGrid)
+    replaced = adapters.get(JaxkanReplacedGrid)
     mended = [] if replaced is None else judged(replaced, [f"{BASIS}/uniform-fine/interior/"])
 
     alarms += [x.to_dict() for x in mended if x.status in f.BAD]
@@ -150,7 +159,9 @@ def judged(adapter: Adapter, select: Sequence[str]) -> list[Finding]:
 def call(adapter: Adapter, *select: str) -> str:
     extra = " --argument FOLDER" if isinstance(adapter, EfficientKan) else ""
     chosen = f" --select {' '.join(select)}" if select else ""
-    return f"refkan conform --backend refkan.conformance.adapters.backends:{type(adapter).__name__}{extra}{chosen}"
+    made = type(adapter)
+    module = made.__module__ if made.__module__.startswith("validation.") else backends.__name__
+    return f"refkan conform --backend {module}:{made.__name__}{extra}{chosen}"
 
 
 def told(adapter: Adapter, trap: Trap, finding: Finding) -> dict[str, str]:

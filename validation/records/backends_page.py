@@ -23,12 +23,12 @@ PAGE = FOLDER.parents[1] / "docs" / "backends.md"
 
 INTRODUCTION = """# What the conformance suite finds in published backends
 
-refkan's cases were run on layers of other libraries, through the adapters in `refkan/conformance/adapters/backends/`.
-Each case compares with exact rational results rounded once, or with float64 results and a bound; a failure is a
-difference from the conventions in `refkan.conformance.CONVENTIONS` that exceeds a bound on rounding. Some differences
-are choices that a backend makes knowingly, and most do not matter for training in float32. Findings are named by the
-hints that the suite gives by itself. Each row ends with the call that reproduces it; FOLDER is the folder `src` of a
-clone of efficient-kan.
+refkan's cases were run on layers of other libraries, through the adapters in `refkan/conformance/adapters/backends/`
+and, in a checkout, those in `validation/implementations/published_layers.py`. Each case compares with exact rational
+results rounded once, or with float64 results and a bound; a failure is a difference from the conventions in
+`refkan.conformance.CONVENTIONS` that exceeds a bound on rounding. Some differences are choices that a backend makes
+knowingly, and most do not matter for training in float32. Findings are named by the hints that the suite gives. Each
+row ends with the call that reproduces it; FOLDER is the folder `src` of a clone of efficient-kan.
 
 """
 
