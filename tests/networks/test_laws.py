@@ -16,6 +16,7 @@ from refkan.networks.node_maps import MeanStdMap
 from refkan.networks.sweeps import far_values
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.splines.sums.value_sweeps import PolynomialSweep
+from tests.shared.draws import within
 from tests.shared.factories import (
     CHEBYSHEV_NETWORKS,
     EDGE_KINDS,
@@ -126,7 +127,8 @@ def test_gradients_against_complex_steps(case, batch):
     errors = np.abs(V @ g - reference)
     # The powers of order 6 of the ReLU basis cancel by two orders inside a hidden activation.
     cancel = 100 if "relu" in case.kind and case.order > 4 else 1
-    assert np.all(errors <= 1e-14 * cancel * np.abs(V) @ np.concatenate(scales)), errors
+    bound = 1e-14 * cancel * np.abs(V) @ np.concatenate(scales)
+    assert within(errors, bound, "gradients against complex steps"), errors
     assert np.all(np.abs(J.T @ dy.ravel() - g) <= 1e-13 * size.max())
 
     frozen = net.freeze(theta)  # a function of each sample alone: one step moves an input of all of them
@@ -137,10 +139,11 @@ def test_gradients_against_complex_steps(case, batch):
     dtheta, dz = rng.standard_normal(theta.size), rng.standard_normal(x.shape)
     along_theta, along_both = net.jvp(theta, x, dtheta), net.jvp(theta, x, dtheta, dz)
     scale = (np.abs(J) @ np.abs(dtheta)).reshape(y.shape)
-    assert np.all(np.abs(along_theta.ravel() - J @ dtheta) <= 1e-13 * scale.max())
+    line = "a pushforward against its pullback"
+    assert within(along_theta.ravel() - J @ dtheta, 1e-13 * scale.max(), line)
     dots = np.sum(along_both * dy), g @ dtheta, np.sum(dx * dz)
     total = np.abs(along_both * dy).sum() + np.abs(g) @ np.abs(dtheta) + np.abs(dx * dz).sum()
-    assert abs(dots[0] - dots[1] - dots[2]) <= 1e-13 * total
+    assert within(dots[0] - dots[1] - dots[2], 1e-13 * total, line)
 
     alone, nothing = net.vjp(theta, x, inputs=False)[1](dy)
     assert nothing is None

@@ -17,6 +17,7 @@ from refkan.truth.arithmetic import functions, taylor
 from refkan.truth.arithmetic.number_types import at_most, converter, equal, less, rounding_unit
 from refkan.truth.arithmetic.taylor import coefficient, curve
 from refkan.truth.jets import COEFFICIENTS
+from tests.shared.draws import within
 from tests.shared.refusals import refused
 from tests.truth.running_errors import errors, inputs
 from tests.truth.truth_cases import CASES, Case, draw, floats
@@ -248,11 +249,12 @@ def test_hessians(case):
     t = truth.of(net, theta, x, case.number)
     y = np.array(draw(len(x), 2), float)
     H = floats(t.least_squares(y).hessian())
-    assert np.abs(rk.hessians.hessian(net, theta, x, y) - H).max() < 1e-13 * np.abs(H).max()
+    line = "Hessians against exact rationals"
+    assert within(rk.hessians.hessian(net, theta, x, y) - H, 1e-13 * np.abs(H).max(), line)
     K = floats(t.ntk())
-    assert np.abs(rk.hessians.ntk(net, theta, x) - K).max() < 1e-13 * np.abs(K).max()
+    assert within(rk.hessians.ntk(net, theta, x) - K, 1e-13 * np.abs(K).max(), line)
     G = floats(t.gauss_newton()) / len(x)
-    assert np.abs(rk.hessians.gauss_newton(net, theta, x) - G).max() < 1e-13 * np.abs(G).max()
+    assert within(rk.hessians.gauss_newton(net, theta, x) - G, 1e-13 * np.abs(G).max(), line)
 
 
 FOLDER = Path(truth.__file__).parent

@@ -13,6 +13,7 @@ from refkan.kernels import launch
 from refkan.networks.hessians import exact_hessian, gauss_newton, memory, sparse_accumulation, window_products
 from refkan.networks.hessians.memory import mirror, require_memory
 from refkan.networks.hessians.points import Points
+from tests.shared.draws import within
 from tests.shared.factories import (
     CHEBYSHEV_NETWORKS,
     EDGE_KINDS,
@@ -77,7 +78,8 @@ def test_both_paths_are_the_product_of_the_jacobian(case, batch):
     for path in gauss_newton_paths(net):
         H = gauss_newton(net, theta, x, weights, path=path)
         assert np.array_equal(H, H.T), path
-        assert np.all(np.abs(H - expected) <= 1e-13 * scale), path
+        line = "Gauss-Newton matrices, both paths, against the product of the Jacobian"
+        assert within(H - expected, 1e-13 * scale, line), path
 
 
 @pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)

@@ -1,0 +1,1 @@
+"""Run all laws on fresh draws for a given time: ``python -m tests.soak --minutes 60``."""
