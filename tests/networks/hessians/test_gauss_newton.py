@@ -72,14 +72,12 @@ def test_both_paths_are_the_product_of_the_jacobian(case, batch):
     J, size = net.jacobian(theta, x), contributions(net, theta, x)
     expected, scale = J.T @ (w * J), size.T @ (w * size)
     # Entries of J may themselves be sums that cancel: their scale is that of their row and column.
-    diagonal = np.sqrt(scale.diagonal())
-    scale = np.outer(diagonal, diagonal)
+    scale = np.sqrt(np.outer(scale.diagonal(), scale.diagonal()))
     assert np.abs(hessians.jacobian(net, theta, x, weights) - np.sqrt(N * w) * J).max() <= 1e-13 * size.max()
     for path in gauss_newton_paths(net):
         H = gauss_newton(net, theta, x, weights, path=path)
         assert np.array_equal(H, H.T), path
-        line = "Gauss-Newton matrices, both paths, against the product of the Jacobian"
-        assert within(H - expected, 1e-13 * scale, line), path
+        assert within(H - expected, 1e-13 * scale, "Gauss-Newton matrices against the product of the Jacobian"), path
 
 
 @pytest.mark.parametrize("case", SOME_NETWORKS, ids=name)
