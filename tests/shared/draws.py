@@ -32,8 +32,8 @@ POISON = bool(os.environ.get("REFKAN_TEST_POISON"))
 """Whether arrays of undefined content start as NaN."""
 
 ROOMS = (
-    "tests/analysis/", "tests/checks/", "tests/kernels/", "tests/networks/", "tests/splines/", "tests/training/",
-    "tests/truth/",
+    "tests/analysis/", "tests/checks/", "tests/kernels/", "tests/networks/", "tests/package/test_fresh_calls.py",
+    "tests/splines/", "tests/training/", "tests/truth/",
 )  # fmt: skip
 """Folders whose random tests are laws, except for those of `PARTICULAR`."""
 
