@@ -98,7 +98,7 @@ def bridge_targets() -> Iterator[Target]:
     if find_spec("torch") is not None:
         yield Target("interop.as_torch", rk.interop.as_torch, (), parts, kinds)
         module = rk.interop.as_torch(NET, THETA)
-        yield Target("interop.as_torch module", lambda x: module(x), (), {"x": X}, {"x": "array"})
+        yield Target("interop.as_torch module", lambda x: module(x), (), {"x": X}, {"x": "tensor"})
     if find_spec("jax") is not None:
         yield Target("interop.as_jax", rk.interop.as_jax, (), parts, kinds)
     for library in ("pykan", "efficient_kan", "jaxkan"):
@@ -178,6 +178,18 @@ def spoilt(rng: random.Random, valid: Any) -> list[Any]:
     return made
 
 
+def tensors(rng: random.Random) -> list[Any]:
+    """Tensors of PyTorch that are no real matrix of samples in ordinary memory."""
+    import torch
+
+    x = torch.rand((3, 2), generator=torch.Generator().manual_seed(rng.randrange(2**31)), dtype=torch.float64)
+    return [
+        x[0, 0], x[:, :0], x[:, :1], x[None], x.to_sparse(), x + 1j, x * float("nan"), x > 0.5, x.float().to_mkldnn(),
+        torch.nested.nested_tensor([x[0], x[0, :1]]), torch.quantize_per_tensor(x.float(), 0.1, 0, torch.qint8),
+        torch.empty((3, 2), device="meta"),
+    ]  # fmt: skip
+
+
 def is_wrong(value: Any, kind: str) -> bool:
     """Whether a value is wrong for a kind of parameter in any case."""
     number = isinstance(value, int | float | np.floating | Fraction | Decimal) and not isinstance(value, bool)
@@ -193,7 +205,7 @@ def is_wrong(value: Any, kind: str) -> bool:
         return not callable(value)
     if kind == "generator":
         return not isinstance(value, int | None)
-    if kind == "array":
+    if kind in ("array", "tensor"):
         return isinstance(value, str | bytes | dict | set | frozenset | types.ModuleType | np.ndarray) or value is None
     if kind in ("sequence", "mapping"):
         return not isinstance(value, list | tuple | dict | range | deque | types.GeneratorType | frozenset | set)
@@ -207,6 +219,8 @@ def wrong_value(rng: random.Random, kind: str, valid: Any) -> Any:
         with suppress(TypeError, ValueError):
             if kind == "array" and valid is not None and rng.random() < 0.5:
                 return rng.choice(spoilt(rng, valid))
+        if kind == "tensor" and rng.random() < 0.7:
+            return rng.choice(tensors(rng))
         value = rng.choice(rng.choice(pools)(rng))
         if is_wrong(value, kind):
             return value
