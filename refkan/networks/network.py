@@ -61,13 +61,7 @@ class ValueSweep:
             else:
                 self.batch = Statistics(net, theta)
                 constants = self.batch.constants
-        self.samples = Sweep.forward(
-            net,
-            theta,
-            at,
-            constants=constants,
-            inputs=inputs,
-        )
+        self.samples = Sweep.forward(net, theta, at, constants=constants, inputs=inputs)
         self.value: Array = self.samples.value[:, 0]
 
     def pull_back(self, dy: FloatArray, inputs: bool) -> tuple[FloatArray, FloatArray | None]:
@@ -91,19 +85,16 @@ class ValueSweep:
         if self.batch is not None:
             of_batch = self.batch.push_forward(dtheta)
             constants = of_batch.constants
-        dz = None
         if dx is not None:
-            dz = dx[:, None]
-        return self.samples.push_forward(dtheta, dz, constants), of_batch
+            dx = dx[:, None]
+        return self.samples.push_forward(dtheta, dx, constants), of_batch
 
     def jacobian(self) -> FloatArray:
         """Jacobian J_f + E S (N d_L, n_params), rows sample-major."""
         N, Q = self.value.shape
         J = np.zeros((N, Q, self.net.n_params))
         G = np.broadcast_to(np.eye(Q)[:, None], (N, Q, 1, Q))
-        gradients = None
-        if self.batch is not None:
-            gradients = self.batch.gradients
+        gradients = self.batch.gradients if self.batch is not None else None
         self.samples.fill_jacobian(G, J, gradients)
         return J.reshape(N * Q, self.net.n_params)
 
@@ -197,9 +188,8 @@ class Network(Inspectable):
                 rows = slice(first, first + CHUNK)
                 sweep = Sweep.forward(self, theta, at[rows], VALUES, constants, slopes=False)
                 y[rows] = sweep.value[:, 0]
-        finite = np.isfinite(y)
-        if not finite.all() and not np.iscomplexobj(y):
-            far = ~finite.all(axis=1)
+        if not all_finite(y) and not np.iscomplexobj(y):
+            far = ~np.isfinite(y).all(axis=1)
             y[far] = far_values(self, theta, at.x[far], constants)
             require_numbers("values", y)
         return y

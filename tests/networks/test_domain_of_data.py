@@ -7,7 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.base.errors import NarrowInputWarning, OutsideDomainWarning
-from refkan.networks.composition import ROOM, ranges
+from refkan.networks.domain_of_data import ROOM, ranges
 from refkan.training.multilevel import Stage, multistart
 from tests.shared.factories import EDGE_KINDS
 from tests.shared.refusals import refused

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import refkan
+from refkan.networks import layers
 from tests.package.structure import circle_in, entries, file_graph, floors, full_folders, imports_of, room_of, size_of
 from tests.shared.tables import each_row
 
@@ -43,8 +44,7 @@ ROWS = [
 ROW = {module: k for k, row in enumerate(ROWS) for module in row}
 APART = {"truth", "checks", "__init__.py", "__main__.py"}
 TRUTH_READERS = {"truth", "__init__.py", "analysis", "conformance", "claims", "checks", "commands"}  # refkan selftest
-LAYER_KINDS = {"KnotLayer", "EdgeLayer", "SplineEdges", "SplineLayer", "ReluLayer", "SiluLayer"}
-LAYER_KINDS |= {"DenseLayer", "ChebyshevLayer"}
+LAYER_KINDS = {name for name in layers.__all__ if name.endswith("Layer")} - {"Layer"} | {"SplineEdges"}
 
 
 @cache

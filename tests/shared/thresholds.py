@@ -71,7 +71,7 @@ NO_SIZES = {
     "refkan.kernels.sorted_layer": {"RUN", "FOUR"},
     "refkan.networks.archives": {"FORMAT"},
     "refkan.networks.architectures": {"MAX_PARAMETERS"},  # limits of arguments
-    "refkan.networks.composition": {"FEW", "ROOM"},
+    "refkan.networks.domain_of_data": {"FEW", "ROOM"},
     "refkan.networks.layers.chebyshev": {"MAX_DEGREE"},
     "refkan.networks.layers.knot_layers.relu": {"RANGE"},
     "refkan.splines.knots": {"MAX_ORDER", "MAX_INTERVALS", "MAX_DERIVATIVE"},

@@ -9,11 +9,12 @@ import refkan as rk
 from refkan.kernels import gauss_newton_sums as kernels
 from refkan.networks.hessians import window_products
 from refkan.networks.layers.functions import Features
-from tests.networks.layers.layer_laws import CHEBYSHEV, DENSE, layer_and_point, name
+from tests.networks.layers.layer_laws import layer_and_point, name
 from tests.shared.factories import EPS, EVERY_LAYER, LayerCase, NetworkCase, samples, with_layers
+from tests.shared.plain_layers import PLAIN_LAYERS
 from tests.shared.thresholds import kernels_in_python
 
-LAYERS = [case for case in EVERY_LAYER if not case.free_knots] + DENSE + CHEBYSHEV
+LAYERS = [*(case for case in EVERY_LAYER if not case.free_knots), *PLAIN_LAYERS]
 
 
 def build(case):

@@ -6,24 +6,16 @@ import pytest
 import refkan as rk
 from tests.shared.draws import within
 from tests.shared.factories import EVERY_LAYER, LayerCase
+from tests.shared.plain_layers import PLAIN_LAYERS
 
-DENSE = [
-    rk.DenseLayer(3, 2, activation, bias)
-    for activation in ("relu", "relu3", "tanh", "silu", "identity")
-    for bias in (True, False)
-]
-CHEBYSHEV = [
-    rk.ChebyshevLayer(((0.0, 1.0), (-2.0, 2.0), (5.0, 5.6)), 2, degree, outside)
-    for outside in ("linear", "polynomial", "error")
-    for degree in (1, 2, 5)
-]
-ALL_LAYERS = [*EVERY_LAYER, *DENSE, *CHEBYSHEV]
+ALL_LAYERS = [*EVERY_LAYER, *PLAIN_LAYERS]
 
 
 def name(case):
-    if isinstance(case, rk.DenseLayer):
-        return f"dense-{case.activation}-{case.bias}"
-    return f"chebyshev-{case.degree}-{case.outside}" if isinstance(case, rk.ChebyshevLayer) else str(case)
+    """The case, or what a layer without knots is."""
+    if isinstance(case, LayerCase):
+        return str(case)
+    return "-".join([type(case).__name__, case.describe(), str(case.outside), *case.blocks])
 
 
 def random_parameters(layer, seed=0):

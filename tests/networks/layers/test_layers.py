@@ -9,8 +9,11 @@ import refkan as rk
 from refkan.networks.layers import SCHEMES
 from refkan.networks.layers.knot_layers import edges
 from refkan.splines import knots
-from tests.networks.layers.layer_laws import DENSE, name, random_parameters
+from tests.networks.layers.layer_laws import name, random_parameters
 from tests.shared.factories import EDGE_KINDS, EPS, EVERY_LAYER, LayerCase, exact_bsplines, exact_powers
+from tests.shared.plain_layers import PLAIN_LAYERS
+
+DENSE = [layer for layer in PLAIN_LAYERS if isinstance(layer, rk.DenseLayer)]
 
 
 def edge_layer(layer):
