@@ -101,9 +101,9 @@ class SplineEdges(KnotLayer, Frozen, eq=True):
     def refitted(self, theta: FloatArray, spaces: Sequence[SplineSpace], c: FloatArray) -> tuple[Self, FloatArray]:
         """Return the layer on other spaces, where free knots start, and B-spline coefficients taken to its basis."""
         new = self.with_spaces(spaces)
-        return new, new.starting_parameters(c)
+        return new, new._starting_parameters(c)
 
-    def starting_parameters(self, c: Array) -> FloatArray:
+    def _starting_parameters(self, c: Array) -> FloatArray:
         """Return parameters with B-spline coefficients c (Q, P, dim), knots where they start."""
         blocks = {"coefficients": c}
         if self.free_knots:

@@ -165,7 +165,7 @@ class EdgeLayer(SplineEdges):
         """Draw the same function in every basis, or Gaussian coefficients of its output variance on x."""
         check_annotated(EdgeLayer.initialize, locals())
         u = self.draw_spline_coefficients(rng, scheme)
-        theta = self.starting_parameters(u)
+        theta = self._starting_parameters(u)
         if scheme == "gaussian":
             self.unpack(theta)["coefficients"][...] = self.matched_gaussian(rng, theta, x)
         return theta
