@@ -76,7 +76,7 @@ VALID = {
     r"analysis\.exact\.bounding_box x) (longer|shorter) 1": "as many columns as are wanted",
     r"splines\.spaces\..* (knots|breakpoints|new_knots) (longer|shorter) 0|.*Edges (knots (longer|shorter) 1|coefficients (longer|shorter) 2)":
         "as many knots as are wanted",
-    r".*\.(insert|inserted) new_knots shorter 1|networks\.jets\.jet_of first (longer|shorter) 0|.*ChebyshevLayer ends longer 0|"
+    r".*\.(insert|inserted) new_knots shorter 1|networks\.jets\.jet_of first (longer|shorter) 0|.*Layer ends (longer|shorter) 0|"
     r".* (ranges|domain) shorter 0": "as many knots, directions and pairs as are wanted",
     r"(?!.*(AffineMap|Edges))(training\.(problems|multilevel|adaptivity)|splines\.(?!spaces)|plots|interop|analysis\.conditioning|networks\.(node_maps|jets|composition|"
     r"same_function|network\.Network\.(__call__|jet)|edge_functions\.Inspectable\.freeze)|training\.losses\..*\.(loss|mean_squares|misfit|mse|"
@@ -86,7 +86,7 @@ VALID = {
 
 OTHERWISE = {
     r"training\.losses\.(periodicity|prescribed points|sides\.Side points|prescribed target|sides\.Side second) .*": "the points and seeds made of them",
-    r".*\.refine factor tensor|.*ChebyshevLayer\.refined factor zero|.*\.inserted new_knots (longer|shorter) 0": "what refining makes of it",
+    r".*\.refine factor tensor|.*Layer\.refined factor zero|.*\.inserted new_knots (longer|shorter) 0": "what refining makes of it",
     r"claims\.(decide|twin) estimates 0-d|analysis\.exact\.as_fractions matrix array": "what has no length",
     r"claims\.(experiments\.(Factor\.check value|Experiment\.choose text)|cells\.Grid\.run cells) .*": "the factors, by their names",
     r"analysis\.(exact\.certified_condition_number which_or_theta|conditioning\.spectrum problem_or_matrix) .*": "by what it is then: which, theta",

@@ -30,13 +30,17 @@ from refkan.training.optimizers.minimization import METHODS, RESIDUAL_METHODS
 from tests.package.test_bad_calls import is_called, valid_arguments
 from tests.package.valid_calls import CALLS, NET, OBJECTS, PROBLEM, THETA, VALUES, X, Y
 from tests.shared.factories import NetworkCase
+from tests.shared.plain_layers import PLAIN_LAYERS
 from tests.shared.public_names import public_callables
 
 KEPT = Path(__file__).parent / "results.json"
 
 PROVEN = (
     r"analysis\.exact\..*|conformance\..*|truth\..*|Enclosure|CertifiedSpectrum|Judge|Case|LayerSpec|Capabilities|"
-    r"Evaluation|interop\.read_model|analysis\.conditioning\.to_json"
+    r"Evaluation|interop\.read_model|analysis\.conditioning\.to_json|"
+    r"(networks\.layers\.(?!layer|linearization|functions|knot_layers)\w+\.)?("
+    + "|".join({type(layer).__name__ for layer in PLAIN_LAYERS})
+    + r")(\..*)?"
 )
 """What is proven, or is itself compared with the truth; what reads a file, and a text that tells seconds."""
 

@@ -2,6 +2,8 @@
 
 # ruff: noqa: C408, E501  parameters are named as in calls
 
+import inspect
+
 import flint
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,6 +14,7 @@ from refkan.conformance.adapters.backends import Refkan
 from refkan.training import adaptivity, multilevel, optimizers
 from refkan.training.losses import CrossEntropy, Penalized
 from refkan.training.problems import TARGETS, manufactured
+from tests.shared.plain_layers import PLAIN_LAYERS
 
 X = np.random.default_rng(0).uniform(size=(8, 2))
 Y = np.sin(X.sum(axis=1, keepdims=True))
@@ -240,3 +243,24 @@ CALLS = {
     "networks.layers.knot_layers.knot_layer.KnotLayer.with_fixed_knots": dict(theta=LAYER_THETA),
 }  # fmt: skip
 """By callable, what it wants otherwise than `VALUES`."""
+
+
+def calls_of_layer(layer):
+    """Valid arguments of the class of a layer and of its methods."""
+    kind = type(layer)
+    key = f"{kind.__module__}.{kind.__name__}".removeprefix("refkan.")
+    valid = {
+        "theta": np.ones(layer.n_params), "x": np.full((4, layer.n_inputs), 0.5), "z": np.full((4, layer.n_inputs), 0.5),
+        "domains": layer.domains, "target": layer.refined(2),
+    }  # fmt: skip
+    calls = {key: {name: getattr(layer, name) for name in inspect.signature(kind).parameters}}
+    for name, method in vars(kind).items():
+        if inspect.isfunction(method):
+            calls[f"{key}.{name}"] = {p: valid[p] for p in inspect.signature(method).parameters if p in valid}
+    return calls
+
+
+for plain in PLAIN_LAYERS:  # a new public layer needs no line here
+    if type(plain).__name__ not in OBJECTS:
+        OBJECTS[type(plain).__name__] = plain
+        CALLS.update(calls_of_layer(plain))
