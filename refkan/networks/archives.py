@@ -1,4 +1,4 @@
-r"""Networks in files: an .npz of arrays with a JSON manifest, checked by its hash when it is read."""
+r"""Networks in files: an .npz of arrays with a JSON manifest and a hash, which is checked when the file is read."""
 
 import io
 import json
@@ -18,33 +18,33 @@ from refkan.networks.network import Network
 from refkan.splines.spaces import SplineSpace
 
 FORMAT = 1
-"""Version of the layout of a file; raised when an older reader would misread a newer file."""
+"""Version of the file format; incremented if older readers would misread new files."""
 
 MANIFEST = "manifest"
 
 ENTRIES = frozenset({"format", "layers", "node_maps", "statistics", "notes"})
-"""What a manifest holds beside its hash."""
+"""Entries of a manifest besides its hash."""
 
 KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (SplineSpace, *vars(layers).values(), *vars(node_maps).values())
     if isinstance(kind, type) and is_dataclass(kind)
 }
-"""What a file may name: spline spaces, layers and node maps, by class name."""
+"""Classes that a file may contain, by name: spline spaces, layers and node maps."""
 
 
 def save(path: str | os.PathLike[str], net: Network, theta: Any, notes: Mapping[str, Any] | None = None) -> None:
-    r"""Write a network and its parameters to an .npz file, whole or not at all.
+    r"""Write a network and its parameters to an .npz file, atomically.
 
     Parameters
     ----------
     path : path-like
         Ends in .npz.
     net : Network
-        Bound to its data, so that the file is a function of x alone.
+        Bound to its data.
     theta : array (n_params,)
     notes : mapping, optional
-        JSON data to keep with it, such as where it comes from: ``load(path, return_notes=True)`` returns them.
+        JSON data to store in the file, such as its origin: ``load(path, return_notes=True)`` returns them.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def load(
     ----------
     path : path-like
     return_notes : bool
-        Whether the notes are returned too, as by ``return_counts`` and the like in NumPy.
+        Whether the notes are returned too.
 
     Returns
     -------
@@ -114,15 +114,14 @@ def load(
         Bound to its data.
     theta : array (n_params,)
     notes : dict
-        Only with ``return_notes=True``; empty if none were kept.
+        Only with ``return_notes=True``; empty if the file has none.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is no such file, of a format that this version does not know, its hash does not match, or it does not
-        describe a network.
+        If it is not such a file, has an unknown format or a wrong hash, or does not describe a network.
 
     Examples
     --------
@@ -136,12 +135,12 @@ def load(
     """
     check_annotated(load, locals())
     name = Path(path).name
-    content = read_file(Path(path))  # what goes wrong from here on lies in the content
+    content = read_file(Path(path))
     try:
         manifest, arrays = _unpack(content)
         version = manifest["format"]
     except Exception as error:  # zipfile, NumPy and json raise eleven kinds for damaged files
-        raise ValueError(f"{name} is not a network file of refkan, or is damaged: {_told(error)}") from None
+        raise ValueError(f"{name} is not a network file of refkan, or is damaged: {_message(error)}") from None
     if version != FORMAT:
         raise ValueError(f"{name} has format {version!r}; this version reads format {FORMAT}")
     try:
@@ -149,21 +148,23 @@ def load(
         actual_hash = digest(manifest, arrays)
         if stored_hash == actual_hash:
             net, theta, notes = _network(manifest, arrays)
-            return (net, theta, notes) if return_notes else (net, theta)
+            if return_notes:
+                return net, theta, notes
+            return net, theta
     except KeyError as error:
         raise ValueError(f"{name} does not describe a network of refkan: nothing is named {error}") from None
     except Exception as error:
-        raise ValueError(f"{name} does not describe a network of refkan: {_told(error)}") from None
+        raise ValueError(f"{name} does not describe a network of refkan: {_message(error)}") from None
     raise ValueError(f"{name} was altered or damaged: its content has hash {actual_hash}, its manifest {stored_hash!r}")
 
 
-def _told(error: Exception) -> str:
-    """Return the message of an error, or its kind where it has none."""
+def _message(error: Exception) -> str:
+    """Return the message of an error, or its kind if it has none."""
     return str(error) or type(error).__name__
 
 
 def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return the manifest and the arrays, of which none is larger than what the archive holds of it."""
+    """Return the manifest and the arrays; no array is larger than its member in the archive."""
     arrays = read_arrays(content)
     for key, array in arrays.items():
         dtype = array.dtype.str
@@ -178,7 +179,7 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def _network(manifest: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[Network, FloatArray, dict[str, Any]]:
-    """Build what a manifest describes, from all of the arrays and nothing else."""
+    """Build the network of a manifest, which must use all arrays."""
     finite = {key: as_array(key, array) for key, array in arrays.items()}  # in the byte order of this machine
     used = {"theta"}
     net = Network(
@@ -189,7 +190,8 @@ def _network(manifest: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[
     net.require_bound()
     notes, theta = manifest["notes"], as_vector("theta", finite["theta"], net.n_params)
     check_type("notes", notes, dict)
-    if more := [*(manifest.keys() - ENTRIES), *(finite.keys() - used)]:
+    more = [*(manifest.keys() - ENTRIES), *(finite.keys() - used)]
+    if more:
         raise ValueError(f"it holds {sorted(more)}, which nothing of the network refers to")
     return net, theta, notes
 

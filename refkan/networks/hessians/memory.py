@@ -1,11 +1,11 @@
-"""Memory: what a matrix needs is compared with what is there before anything is allocated."""
+"""Memory of matrices: a check of the available memory before allocation, and sizes of chunks."""
 
 import os
 
 from refkan.base import FloatArray
 
 CHUNK_BYTES = 2**24
-"""Working arrays of a chunk of samples: about a last cache, and large enough that the work outweighs the calls."""
+"""Bytes of the working arrays of a chunk of samples: about a last-level cache, and enough to hide the calls."""
 
 LARGEST_CHUNK, SMALLEST_CHUNK = 16384, 16
 

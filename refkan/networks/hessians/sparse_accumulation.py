@@ -1,21 +1,19 @@
-r"""Gauss-Newton-like matrices from local functions: sums over samples that never write down a row of the Jacobian.
+r"""Gauss-Newton-like matrices as sums over samples of products of local functions, without rows of the Jacobian.
 
-Where u_q = sum_{p,i} W[q, p, i] phi_{p,i}(x_p) in a layer and in another one (or the same, '), any quadratic form
-in the tangents of u and u' with a matrix T_s for each sample gives the block
+Let u_q = sum_{p,i} W[q, p, i] phi_{p,i}(x_p) in one layer, and u' likewise in another one or the same. A quadratic form
+in the tangents of u and u' with a matrix T_s for each sample has the block
 
     H[(q, p, i), (q', p', i')] = sum_s T_s[q, q'] phi_{p,i}(x_p) phi'_{p',i'}(x_p'),
 
 to which a sample adds r r' numbers for each pair of inputs and of outputs. For the Gauss-Newton matrix
 T_s = w_s/N sum_o G_s[o, q] G'_s[o, q'] with G = dF/du; for the exact Hessian T_s is a sum of more terms of this form.
 
-Which way to a Gauss-Newton matrix is faster.
-
-For each sample and output, dense rows of J cost M (M + 1)/2 multiplications in BLAS and M numbers to write. Sums over
-local functions cost, for each pair of slots and block of K pairs (q, q'), r windows of r' K multiplications in a
-compiled loop, and a fixed time for the order of samples and the loops' starts. Both differ between the kernels for few
-and for many pairs, and the plain one multiplies each pair of functions by itself. Each pair of layers also costs a time
-that does not depend on the samples: its sums are laid out, begin with zeros, and are written into the matrix. The
-constants are those of one core; several cores help both.
+`choose_path` compares the costs. For each sample and output, dense rows of J cost M (M + 1)/2 multiplications in BLAS
+and M numbers to write. Sums over local functions cost, for each pair of slots and block of K pairs (q, q'), r windows
+of r' K multiplications in a compiled loop, and a fixed time for the order of samples and the start of loops. The
+kernels for few and for many pairs differ in both, and the plain kernel multiplies each pair of functions separately.
+Each pair of layers has another cost that does not depend on the samples: its sums are allocated, set to zero and
+written into the matrix. The constants are those of one core.
 """
 
 import itertools
@@ -41,28 +39,29 @@ class RawMatrix:
     Parameters
     ----------
     forms : sequence of LocalForm
-        The layers; their shapes and charts matter, not their samples.
+        The layers, of which only shapes and charts are used.
     n_samples : int
-        How many samples there will be: with the engine in use, this decides which kernels sum.
+        Number of samples to come; it and the engine in use determine the kernels.
     """
 
     def __init__(self, forms: Sequence[LocalForm], n_samples: float) -> None:
         self.forms, offset, windows = forms, 0, []
         for form in forms:
-            mine = []
+            of_form = []
             for block in form.blocks:
-                mine.append(Window(block.slots, block.dim, block.width, offset))
+                of_form.append(Window(block.slots, block.dim, block.width, offset))
                 offset += form.n_outputs * block.slots * block.dim
-            windows.append(mine)
+            windows.append(of_form)
         self.size = offset
         self.pairs: dict[tuple[int, int], list[tuple[int, int, Sums]]] = {}
         for l, k in itertools.combinations_with_replacement(range(len(forms)), 2):
-            outputs = forms[k].n_outputs, forms[l].n_outputs
-            q_pairs = unordered_pairs(outputs[0]) if k == l else all_pairs(*outputs)  # T is symmetric where k = l
+            if k == l:  # T is symmetric
+                q_pairs = unordered_pairs(forms[k].n_outputs)
+            else:
+                q_pairs = all_pairs(forms[k].n_outputs, forms[l].n_outputs)
+            blocks = itertools.product(enumerate(windows[k]), enumerate(windows[l]))
             self.pairs[k, l] = [
-                (i, j, Sums((a, b), q_pairs, k == l and i == j))
-                for i, a in enumerate(windows[k])
-                for j, b in enumerate(windows[l][: i + 1] if k == l else windows[l])
+                (i, j, Sums((a, b), q_pairs, same=k == l and i == j)) for (i, a), (j, b) in blocks if k != l or j <= i
             ]
         self.fast = takes_fast(n_samples * sum(sums.saved for sums in self.all_sums), MATRICES)
         for sums in self.all_sums:
@@ -74,10 +73,10 @@ class RawMatrix:
         return [sums for pair in self.pairs.values() for _, _, sums in pair]
 
     def split(self, count: int) -> None:
-        """Have sums over so many parts of the samples, which `matrix` adds in order."""
+        """Prepare separate sums for `count` parts of the samples, which `matrix` adds in order."""
         for sums in self.all_sums:
             sums.count = count
-            _ = sums.store  # before several threads ask for it
+            _ = sums.store  # allocated before threads use it
 
     def add(self, k: int, l: int, forms: Sequence[LocalForm], T: FloatArray) -> None:
         """Add samples with matrices T (n, Q, Q') to the blocks of layers k and l <= k."""
@@ -93,7 +92,7 @@ class RawMatrix:
                 sums.add(upper.start, upper.values, forms[l].blocks[j], sums.couple(G[k], G[l]), part=part)
 
     def add_moved(self, k: int, l: int, forms: Sequence[LocalForm], du: FloatArray, R: FloatArray) -> None:
-        """Add what cotangents du (n, Q) of u_k hold when inputs of layer k move, R (n, P, Q') = dx_p/du'_q'.
+        """Add the terms of cotangents du (n, Q) of u_k for moving inputs of layer k, R (n, P, Q') = dx_p/du'_q'.
 
         To H[(q, p, i), (q', p', i')]: sum_s du[s, q] phi_{p,i}'(x_p) R[s, p, q'] phi'_{p',i'}(x_p').
         """
@@ -106,18 +105,19 @@ class RawMatrix:
 
     def matrix(self) -> FloatArray:
         """The matrix in the parameters, D^T H D, D the block diagonal matrix of the layers' dW/dtheta."""
-        H: FloatArray = recycled((self.size, self.size))  # all of which is written
+        H: FloatArray = recycled((self.size, self.size))  # every entry is written
         for (k, l), pair in self.pairs.items():
             for _, _, sums in pair:
                 sums.write(H, other_order=k == l)
         if all(form.chart is None for form in self.forms):
             return H
-        parts: list[Any] = [
-            sp.eye_array(sum(form.n_outputs * block.slots * block.dim for block in form.blocks))
-            if form.chart is None
-            else form.chart.jacobian
-            for form in self.forms
-        ]
+        parts: list[Any] = []
+        for form in self.forms:
+            if form.chart is not None:
+                parts.append(form.chart.jacobian)
+                continue
+            functions = sum(block.slots * block.dim for block in form.blocks)
+            parts.append(sp.eye_array(form.n_outputs * functions))
         D = sp.block_diag(parts, format="csr")
         return mirror(np.ascontiguousarray(D.T @ (D.T @ H).T))
 
@@ -132,8 +132,8 @@ class RawMatrix:
         return 8 * max(sums.blocks * sums.width for sums in self.all_sums)
 
 
-# Nanoseconds, fitted to thirteen networks on one core of a server of 2022 (AVX-512). The choice, not the result,
-# depends on them.
+# Nanoseconds, fitted to thirteen networks on one core of a server of 2022 (AVX-512). They affect the choice, not the
+# result.
 BLAS_PRODUCT = 0.040
 DENSE_ENTRY = 2.3
 FEW_PAIR, FEW_PRODUCT = 3.0, 0.17
@@ -141,12 +141,12 @@ MANY_PAIR, MANY_PRODUCT = 15.0, 0.055
 PLAIN_PRODUCT, PLAIN_SUM = 1.5, 0.35
 
 EACH_SUMS = 1e5
-"""Nanoseconds by which a matrix takes longer by sums, for each pair of layers: measured for [1, 6], [2, 5, 1] and
-[2, 5, 5, 1] on 64 samples."""
+"""Additional nanoseconds of sums for each pair of layers, measured for [1, 6], [2, 5, 1] and [2, 5, 5, 1] on 64
+samples."""
 
 MARGIN = 1.3
-"""By how much dense rows must be expected to be faster: the threads of BLAS wait for each other at every small product,
-which costs a multiple when other programs want the cores."""
+"""Factor by which dense rows must be faster to be chosen: threads of BLAS wait for each other at every small product,
+which is much slower if other programs use the cores."""
 
 
 def choose_path(
@@ -156,10 +156,10 @@ def choose_path(
     n_samples: float = math.inf,
     raw: RawMatrix | None = None,
 ) -> str:
-    """Return "sparse" where sums over local functions are expected to be faster than dense rows, else "dense".
+    """Return "sparse" if sums over local functions are expected to be faster than dense rows, else "dense".
 
-    `forms` is None where knots are free, which local functions do not serve; `raw` the sums over all of them, if they
-    are laid out already. The number of samples decides between the engines, and with them what the sums cost.
+    `forms` is None for free knots, which have no local functions; `raw` are the sums over all of them, if they exist
+    already. The number of samples determines the engine, and with it the cost of the sums.
 
     Examples
     --------
@@ -172,9 +172,12 @@ def choose_path(
     check_annotated(choose_path, locals())
     if forms is None:
         return "dense"
-    raw = RawMatrix(forms, n_samples) if raw is None else raw
+    if raw is None:
+        raw = RawMatrix(forms, n_samples)
     sparse = sparse_nanoseconds(raw) + EACH_SUMS * len(raw.all_sums) / n_samples
-    return "sparse" if sparse < MARGIN * dense_nanoseconds(n_params, n_outputs) else "dense"
+    if sparse < MARGIN * dense_nanoseconds(n_params, n_outputs):
+        return "sparse"
+    return "dense"
 
 
 def dense_nanoseconds(n_params: int, n_outputs: int) -> float:
@@ -188,7 +191,9 @@ def sparse_nanoseconds(raw: RawMatrix) -> float:
     for sums in raw.all_sums:
         a, b = sums.windows
         if sums.fast:
-            start, product = (FEW_PAIR, FEW_PRODUCT) if sums.few else (MANY_PAIR, MANY_PRODUCT)
+            start, product = MANY_PAIR, MANY_PRODUCT
+            if sums.few:
+                start, product = FEW_PAIR, FEW_PRODUCT
             each = start + product * (a.width + 1) * b.width * sums.width
         else:
             each = a.width * b.width * (PLAIN_PRODUCT + PLAIN_SUM * sums.width)

@@ -12,22 +12,22 @@ from refkan.kernels.recycled_memory import recycled
 from refkan.networks.layers.functions import Features
 
 CACHE_ENTRIES = 2**17
-"""Entries that the sums of one pair of slots may have, to stay in the second cache (1 MB)."""
+"""Largest number of entries of the sums of one pair of slots, which stay in the second-level cache (1 MB)."""
 
 MOST_WIDTH = 256
-"""Pairs (q, q') that a block has at most: the sums of a cell, r r' for each, stay in the first cache (32 kB)."""
+"""Largest number of pairs (q, q') in a block: the sums of a cell, r r' for each, stay in the first-level cache."""
 
 LEAST_WIDTH = 8
-"""Pairs (q, q') that a block has at least where there are so many."""
+"""Least number of pairs (q, q') in a block, if there are as many."""
 
 TASKS = 6
-"""Pairs of slots times blocks that are wanted: what several threads can share evenly."""
+"""Least number of pairs of slots times blocks, which several threads can share evenly."""
 
 SAVED_PRODUCT, SAVED_SUM = 1.5, 0.3
-"""Nanoseconds that the fast kernels save for each product of two functions and for each sum that it goes to."""
+"""Nanoseconds that the fast kernels save for each product of two functions and for each sum with it."""
 
 LONGEST_TUPLE = 10
-"""Windows up to the highest order of a spline tell the compiler their length; longer ones run long loops anyway."""
+"""Largest window whose length the compiler knows, the highest order of splines; longer windows have long loops."""
 
 
 def blocks_of_pairs(n_pairs: int, n_slot_pairs: int, cells: int, window: int) -> tuple[int, int]:
@@ -55,8 +55,10 @@ class Window(Frozen):
 
     @property
     def lengths(self) -> tuple[int, ...] | IntArray:
-        """A sequence of `width` items, as the kernel wants it."""
-        return (0,) * self.width if self.width <= LONGEST_TUPLE else np.zeros(self.width, np.int64)
+        """A sequence of `width` items, from which the kernel takes the length."""
+        if self.width > LONGEST_TUPLE:
+            return np.zeros(self.width, np.int64)
+        return (0,) * self.width
 
 
 class Sums:
@@ -72,10 +74,10 @@ class Sums:
     Attributes
     ----------
     fast : bool
-        Whether by kernels compiled for these windows; else by the plain one.
+        Whether the kernels are compiled for these windows.
     count : int
-        Parts of the samples with sums of their own, which `write` adds in order: several threads may add samples, each
-        to its part.
+        Number of parts of the samples with separate sums, which `write` adds in order: several threads may add samples,
+        each to its part.
     """
 
     fast, count = True, 1
@@ -83,8 +85,11 @@ class Sums:
     def __init__(self, windows: tuple[Window, Window], q_pairs: tuple[IntArray, IntArray], same: bool) -> None:
         self.windows, self.q_pairs, self.same = windows, q_pairs, same
         a, b = windows
-        # In the order of the right slot, as `accumulate_windows` likes it.
-        right, left = ordered_pairs(a.slots) if same else all_pairs(b.slots, a.slots)
+        # In the order of the right slot, which is faster in `accumulate_windows`.
+        if same:
+            right, left = ordered_pairs(a.slots)
+        else:
+            right, left = all_pairs(b.slots, a.slots)
         self.slot_pairs = left, right
         self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, left.size, a.dim * b.dim, b.width)
         self.shape = left.size, self.blocks, a.dim, b.dim * self.width
@@ -104,12 +109,12 @@ class Sums:
 
     @lazy
     def store(self) -> FloatArray:
-        """Memory for the sums of all parts; sums of vectors that begin with lines of a cache take 0.8 of the time."""
+        """Memory for the sums of all parts, aligned to cache lines, which takes 0.8 of the time."""
         store: FloatArray = recycled((self.count, *self.shape), aligned=True)
         return store
 
     def of_part(self, part: int) -> FloatArray:
-        """The sums (pairs of slots, blocks, dim, dim' width) of a part, zero when its first sample comes."""
+        """The sums (pairs of slots, blocks, dim, dim' width) of a part, zero before its first sample."""
         sums: FloatArray = self.store[part]
         if part not in self._begun:
             self._begun.add(part)
@@ -117,8 +122,8 @@ class Sums:
         return sums
 
     def _total(self) -> FloatArray:
-        """The sums over all samples; those of the first part become it."""
-        total, *others = [self.of_part(part) for part in range(self.count)]  # zero where no sample came
+        """The sums over all samples, in the memory of the first part."""
+        total, *others = map(self.of_part, range(self.count))
         for other in others:
             total += other
         return total
@@ -151,7 +156,9 @@ class Sums:
         sums = self.of_part(part)
         a, b = self.windows
         left, right = self.slot_pairs
-        numbers = np.arange(left.size) if slot is None else np.flatnonzero(left == slot)
+        numbers = np.arange(left.size)
+        if slot is not None:
+            numbers = np.flatnonzero(left == slot)
         operations = 2 * numbers.size * T.size * (a.width + 1) * b.width
         arguments = numbers, left, right, self.same, start, rows, right_functions.start, right_functions.values
         items = numbers.size * self.blocks

@@ -1,6 +1,7 @@
-r"""Kinds of node maps: none, affine and sigmoid, each activation alone; mean-std and min-max, from statistics.
+r"""Kinds of node maps: none, affine and sigmoid are pointwise; mean-std and min-max take statistics.
 
-The latter are maps z = scale y + shift whose constants follow theta through the statistics batch.
+Mean-std and min-max are maps z = scale y + shift with constants computed on the statistics batch, which depend on
+theta.
 """
 
 from typing import Any
@@ -58,7 +59,7 @@ class MeanStdMap(StatisticsMap):
     def _parts(self, Y: Array) -> tuple[Array, Array, Array, FloatArray, FloatArray]:
         """Y - mean as rows (Q, S), mean, std, half/kappa and mid."""
         assert self.domains is not None
-        # Sums along rows vectorise, and in pairs lose less to rounding. A copy also of one node, whose row is Y itself.
+        # Sums along rows vectorise, and pairwise sums have smaller rounding errors. A copy, for one node too.
         columns = np.array(Y.T, order="C")
         mean = columns.mean(axis=1)
         columns -= mean[:, None]
@@ -114,7 +115,7 @@ class MeanStdMap(StatisticsMap):
     def constants_curvature(self, Y: FloatArray, dscale: FloatArray, dshift: FloatArray) -> FloatArray:
         """Return dstd/(S std), (Q,).
 
-        S std Hess(std) is the identity, less what derivatives of mean and std make.
+        S std Hess(std) is the identity minus products of derivatives of mean and std.
         """
         _, mean, std, reach, _ = self._parts(Y)
         return -(reach / std**2) * (dscale - mean * dshift) / (Y.shape[0] * std)
@@ -233,7 +234,7 @@ class Unmapped(NodeMap, Frozen):
         return AffineJet(y)
 
     def null_vectors(self, constants: Vectors, scalings: FloatArray, next_scalings: FloatArray) -> FloatArray:
-        """Return for each node its scaling by the layer before, undone by the layer after, if both layers can."""
+        """Return for each node its scaling by the layer before, cancelled by the layer after, if both have one."""
         count = min(scalings.shape[0], next_scalings.shape[0])
         return np.concatenate([scalings[:count], -next_scalings[:count]], axis=1)
 
@@ -274,7 +275,7 @@ class AffineMap(NodeMap, Frozen):
 
     @classmethod
     def of_statistics(cls, scale: Array, shift: Array) -> "AffineMap":
-        """Return the map of a batch at theta: complex in complex steps, and where it overflows, values say so."""
+        """Return the map of a batch at theta without checks: constants may be complex, or overflow."""
         made = object.__new__(cls)
         vars(made).update(scale=scale, shift=shift)
         return made

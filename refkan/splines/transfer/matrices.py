@@ -1,10 +1,8 @@
-r"""Prolongation as a matrix and as an operator, in both bases, and the printed formula through the change of basis.
+r"""Prolongation between nested knot vectors, as a matrix and as an operator, in both bases.
 
-The injection of ReLU-power bases, psi_coarse = I psi_fine on [a, b], with its polynomial rows.
-
-Uniform dyadic refinement in closed form.
-
-Prolongation between nested knot vectors by knot insertion: r weights for each fine coefficient.
+For B-splines it is knot insertion, with r weights for each fine coefficient, and for uniform dyadic refinement a closed
+form. For ReLU powers it is the transpose of the injection psi_coarse = I psi_fine on [a, b]. The formula of [S26]
+through the change of basis is here as well.
 """
 
 from math import comb
@@ -53,20 +51,24 @@ def require_nested(coarse: SplineSpace, fine: SplineSpace) -> None:
     if missing is not None:
         t = coarse.breakpoints[missing]
         nearest = fine.breakpoints[np.argmin(np.abs(fine.breakpoints - t))]
-        hint = f"the nearest is {float(nearest)!r}" if nearest != t else "it has fewer copies of it"
+        hint = f"the nearest is {float(nearest)!r}"
+        if nearest == t:
+            hint = "it has fewer copies of it"
         raise KnotError(
             f"fine must contain every knot of coarse; breakpoint {missing} = {float(t)!r} is missing: {hint}"
         )
 
 
 def first_missing(coarse: FloatArray, fine: FloatArray, order: int) -> int | None:
-    """Position of the first of the ascending breakpoints `coarse` that is not, as often, among `fine`; or None."""
+    """Position of the first ascending breakpoint of `coarse` that is missing, or less frequent, in `fine`; or None."""
     interior = coarse[(coarse > coarse[0]) & (coarse < coarse[-1])]
     offset = int(np.searchsorted(coarse, coarse[0], side="right"))
     copies = np.arange(interior.size) - np.searchsorted(interior, interior, side="left")
     at = np.searchsorted(fine, interior, side="left") + copies
     bad = np.flatnonzero(fine[np.minimum(at, fine.size - 1)] != interior)
-    return None if bad.size == 0 else int(bad[0]) + offset
+    if bad.size == 0:
+        return None
+    return int(bad[0]) + offset
 
 
 def prolongation_rows(coarse: FloatArray, fine: FloatArray, order: int) -> tuple[IntArray, FloatArray]:
@@ -79,7 +81,7 @@ def prolongation_rows(coarse: FloatArray, fine: FloatArray, order: int) -> tuple
     """
     dim = fine.size - order
     start, values = np.empty(dim, np.int64), np.empty((dim, order))
-    # Copies: read-only arrays are another type to Numba, which would compile the kernel a second time.
+    # Copies: read-only arrays have another type in Numba, which would compile the kernel a second time.
     knot_insertion.prolongation_rows(0, dim, order, coarse.copy(), fine.copy(), start, values)
     return start, values
 
