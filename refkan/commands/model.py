@@ -17,7 +17,8 @@ from refkan.base.long_runs.command_parser import add_command, count
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
 from refkan.commands.input_files import read_network
 from refkan.commands.option_values import check_file, named, path, size, whole
-from refkan.interop import disassemble, from_state, read_model, refined, to_state
+from refkan.interop import from_state, read_model, refined, to_state
+from refkan.interop.kan_edges import disassemble
 from refkan.interop.model_files import is_network, state_in
 from refkan.kernels.engine_option import add_engine_option
 from refkan.networks.archives import load, save

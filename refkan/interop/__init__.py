@@ -7,7 +7,7 @@ model of it is handed in; files in `.npz` need none.
 """
 
 from refkan.interop.jax_functions import as_jax
-from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble, refined
+from refkan.interop.kan_edges import ConversionError, refined
 from refkan.interop.model_files import read_model
 from refkan.interop.models import (
     from_efficient_kan,
@@ -23,11 +23,8 @@ from refkan.interop.torch_modules import as_torch
 
 __all__ = [
     "ConversionError",
-    "Edges",
     "as_jax",
     "as_torch",
-    "assemble",
-    "disassemble",
     "from_efficient_kan",
     "from_jaxkan",
     "from_pykan",

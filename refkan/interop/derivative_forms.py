@@ -104,8 +104,9 @@ def gradient_of_form(
     >>> of_theta.round(12), of_x.round(12)  # b_i'' at 1/2, and 6
     (array([ 0.5, -0.5, -0.5,  0.5]), array([[6.]]))
     """
-    moves_theta = len(directions) == 1 and bool(directions[0][0].any())
-    along_x = [] if moves_theta else _all_in_x(directions)
+    along_x: list[FloatArray] = []
+    if len(directions) != 1 or not directions[0][0].any():
+        along_x = _all_in_x(directions)
     order = _order_in_x(directions)
     net.require_derivatives(order, quiet=True)
     if inputs:
@@ -148,7 +149,9 @@ def _all_but_one_in_x(directions: Sequence[Direction]) -> tuple[list[FloatArray]
     moving = [k for k, (dtheta, _) in enumerate(directions) if dtheta.any()]
     if len(moving) > 1:
         raise _not_available(directions)
-    last = moving[0] if moving else len(directions) - 1
+    last = len(directions) - 1
+    if moving:
+        last = moving[0]
     others = [*directions[:last], *directions[last + 1 :]]
     return _all_in_x(others), directions[last]
 
@@ -172,15 +175,15 @@ class _Jet:
     def __init__(self, net: Network, theta: FloatArray, x: FloatArray, along_x: list[FloatArray]) -> None:
         if len(along_x) == 1:
             seeds, self._weights = along_x, [np.ones((len(x), 1))]
+            channels = Channels(1, 0)
         else:
             seeds, self._weights = _polarized(*along_x)
-        K = len(seeds)
-        channels = Channels(K, 0) if len(along_x) == 1 else Channels(K, K)
+            channels = Channels(len(seeds), len(seeds))
         z = np.zeros((x.shape[0], channels.count, x.shape[1]))
         z[:, 0] = x
         for k, seed in enumerate(seeds):
             z[:, 1 + k] = seed
-        self._first = channels.count - K  # the channels of the derivatives of highest order are the last
+        self._first = channels.count - len(seeds)  # the channels of the derivatives of highest order are the last
         self._sweep = BlockedSweep.forward(net, theta.copy(), z, channels)
         require_numbers("derivatives", self._sweep.value)
 

@@ -1,10 +1,8 @@
-r"""What layers of other libraries have in common: SiLU plus a spline on each edge, then an affine map of each node.
+r"""Layers of other libraries as plain arrays: SiLU plus a spline on each edge, then an affine map of each node.
 
-Finer grids for the same function everywhere, outside the domain too.
-
-Libraries that extend a grid fit samples, and the function changes. Here knots are inserted into all intervals of the
-extended knot vector, those beyond the domain as well: there the basis functions decay, and splines on finer knots
-inside the domain alone could not follow them.
+`refined` returns the same function on finer grids. Libraries that extend a grid fit samples, which changes the
+function. Here knots are inserted into all intervals of the extended knot vector, including those beyond the domain:
+there the basis functions decay, and splines with finer knots only inside the domain could not represent that.
 """
 
 from collections.abc import Sequence
@@ -19,6 +17,9 @@ from refkan.networks.network import Network
 from refkan.networks.node_maps import AffineMap, NodeMap, Unmapped
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolong
+
+HELD = {"basis": "spline", "outside": "natural", "free_knots": False}
+"""What layers of those libraries are, by attributes of layers of refkan."""
 
 
 class ConversionError(ValueError):
@@ -61,7 +62,7 @@ class Edges(Frozen):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.interop import Edges
+    >>> from refkan.interop.kan_edges import Edges
     >>> one = np.ones((1, 1))
     >>> edges = Edges(np.arange(-3.0, 9.0)[None], np.zeros((1, 1, 8)), one, one, one[0], 0 * one[0])
     >>> edges.order, edges.maps, edges.layer(0).n_params
@@ -93,6 +94,13 @@ class Edges(Frozen):
         """Whether the affine map of nodes is not the identity."""
         return bool((self.scale != 1).any() or (self.shift != 0).any())
 
+    @property
+    def node_map(self) -> NodeMap:
+        """The map of the outputs."""
+        if self.maps:
+            return AffineMap(self.scale, self.shift)
+        return Unmapped()
+
     def layer(self, k: int) -> SiluLayer:
         """Return the layer of refkan; `k` is its number in errors."""
         check_annotated(Edges.layer, locals())
@@ -117,7 +125,7 @@ def assemble(parts: Sequence[Edges]) -> tuple[Network, FloatArray]:
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.interop import Edges, assemble
+    >>> from refkan.interop.kan_edges import Edges, assemble
     >>> one = np.ones((1, 1))
     >>> net, theta = assemble([Edges(np.arange(-3.0, 9.0)[None], np.zeros((1, 1, 8)), one, one, 2 * one[0], one[0])])
     >>> net(theta, [[0.0]])  # 2 silu(0) + 1
@@ -133,7 +141,7 @@ def assemble(parts: Sequence[Edges]) -> tuple[Network, FloatArray]:
         layer = edges.layer(k)
         layers.append(layer)
         theta.append(layer.pack(coefficients=edges.coefficients, w_b=edges.base, w_s=edges.factor))
-        maps.append(AffineMap(edges.scale, edges.shift) if edges.maps else Unmapped())
+        maps.append(edges.node_map)
     if not parts[-1].maps:
         maps.pop()
     else:
@@ -155,7 +163,7 @@ def disassemble(net: Network, theta: Any) -> list[Edges]:
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.interop import disassemble
+    >>> from refkan.interop.kan_edges import disassemble
     >>> net = rk.kan([2, 3, 1], order=4, intervals=5, outside="natural", node_map="none")
     >>> [edges.coefficients.shape for edges in disassemble(net, np.zeros(net.n_params))]
     [(3, 2, 8), (1, 3, 8)]
@@ -168,24 +176,27 @@ def disassemble(net: Network, theta: Any) -> list[Edges]:
         if set(blocks) == {"weights", "bias"} and last and parts and layer.linear:
             parts[-1] = _with_identity(parts[-1], blocks["weights"], blocks["bias"])
             continue
-        if layer.basis != "spline" or layer.outside != "natural" or layer.free_knots:
-            wanted = {"basis": "spline", "outside": "natural", "free_knots": False}
-            faults = [f"{name}={got!r}" for name, value in wanted.items() if (got := getattr(layer, name)) != value]
+        faults = [f"{name}={getattr(layer, name)!r}" for name in HELD if getattr(layer, name) != HELD[name]]
+        if faults:
             raise ConversionError(
                 f"layer {k} ({layer.describe()}) cannot be represented in pykan, efficient-kan and jaxkan, whose "
                 f"functions are B-splines that decay outside fixed knots; got {', '.join(faults)}: build the network "
                 "by refkan.kan(..., outside='natural') and train it again"
             )
         C = blocks["coefficients"]
-        edges, count = C.shape[:2], C.shape[0]
-        spaces = layer.spaces_at(theta[where])
-        scale, shift = (np.ones(count), np.zeros(count)) if last else _affine(net.node_maps[k], k, count)
-        parts.append(
-            Edges(
-                np.array([space.knots for space in spaces]), C.copy(),
-                np.array(blocks.get("w_b", np.zeros(edges))), np.array(blocks.get("w_s", np.ones(edges))), scale, shift,
-            )
-        )  # fmt: skip
+        node_map: NodeMap = Unmapped()
+        if not last:
+            node_map = net.node_maps[k]
+        scale, shift = _affine(node_map, k, len(C))
+        edges = Edges(
+            knots=np.array([space.knots for space in layer.spaces_at(theta[where])]),
+            coefficients=C.copy(),
+            base=np.array(blocks.get("w_b", np.zeros(C.shape[:2]))),
+            factor=np.array(blocks.get("w_s", np.ones(C.shape[:2]))),
+            scale=scale,
+            shift=shift,
+        )
+        parts.append(edges)
     return parts
 
 
@@ -213,10 +224,7 @@ def _with_identity(edges: Edges, weights: FloatArray, bias: FloatArray) -> Edges
         raise ConversionError(
             "the dense layer at the end mixes outputs, which pykan, efficient-kan and jaxkan cannot represent"
         )
-    return Edges(
-        edges.knots, edges.coefficients, edges.base, edges.factor,
-        diagonal * edges.scale, diagonal * edges.shift + bias,
-    )  # fmt: skip
+    return replace(edges, scale=diagonal * edges.scale, shift=diagonal * edges.shift + bias)
 
 
 def refined(net: Network, theta: Any, factor: Natural = 2) -> tuple[Network, FloatArray]:
@@ -232,7 +240,7 @@ def refined(net: Network, theta: Any, factor: Natural = 2) -> tuple[Network, Flo
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.interop import Edges, assemble, refined
+    >>> from refkan.interop.kan_edges import Edges, assemble, refined
     >>> one = np.ones(1)
     >>> edges = Edges(np.arange(-3.0, 9.0)[None], np.arange(8.0)[None, None] ** 2, one[None], one[None], one, 0 * one)
     >>> net, theta = assemble([edges])
@@ -253,12 +261,12 @@ def _finer(edges: Edges, factor: int, k: int) -> Edges:
     d, rows, columns = edges.order - 1, [], []
     for p, knots in enumerate(edges.knots):
         wide = np.flatnonzero(np.diff(knots) > 0)
-        new = [knots[m] + (knots[m + 1] - knots[m]) * j / factor for m in wide for j in range(1, factor)]
-        ends = (knots[-1] - knots[0]) * np.arange(1, d + 1)
-        coarse, fine = (
-            SplineSpace(np.concatenate([knots[0] - ends[::-1], row, knots[-1] + ends]), edges.order)
-            for row in (knots, np.sort(np.concatenate([knots, new])))
-        )
+        shares = np.arange(1, factor) / factor
+        new = knots[wide, None] + np.diff(knots)[wide, None] * shares
+        ends = np.ptp(knots) * np.arange(1, d + 1)
+        before, behind = knots[0] - ends[::-1], knots[-1] + ends
+        rows_of = (knots, np.sort(np.append(knots, new)))
+        coarse, fine = (SplineSpace(np.concatenate([before, row, behind]), edges.order) for row in rows_of)
         C = prolong(coarse, fine, np.pad(edges.coefficients[:, p], ((0, 0), (d, d))))
         rows.append(fine.breakpoints)
         columns.append(C[:, d : C.shape[1] - d])

@@ -48,25 +48,23 @@ class Library(ABC):
         old = self.arrays(model)
         return lambda: self.put(model, old)
 
-    def taken(self, model: Any, check: bool) -> tuple[Network, FloatArray]:
-        """Network and parameters of the model."""
+    def taken(self, model: Any) -> tuple[Network, FloatArray]:
+        """Network and parameters of the model, whose values agree with it."""
         self.require(model)
         state = self.arrays(model)
         net, theta = from_state(state)
-        if check:
-            self.agree(net, theta, model, state)
+        self.agree(net, theta, model, state)
         return net, theta
 
-    def written(self, net: Network, theta: Any, model: Any, check: bool) -> None:
-        """Put the new arrays into the model; where values differ then, take it back."""
+    def written(self, net: Network, theta: Any, model: Any) -> None:
+        """Put the new arrays into the model, and the old ones back if the values differ then."""
         self.require(model)
         old = self.arrays(model)
         new = to_state(net, theta, old)
         restore = self.restoring(model)
         try:
             self.put(model, new)
-            if check:
-                self.agree(net, theta, model, old)
+            self.agree(net, theta, model, old)
         except BaseException:
             restore()
             raise
@@ -77,10 +75,12 @@ class Library(ABC):
         low, high = knots[:, 0], knots[:, -1]
         share = np.random.default_rng(0).uniform(-0.2, 1.2, (PROBES, len(knots)))
         x = (low + (high - low) * share).astype(np.float32).astype(np.float64)
-        ours, theirs = net(theta, x), self.call(model, x)
-        off = float(np.abs(ours - theirs).max())
-        size = max(float(np.abs(ours).max()), 1e-300)
-        form = "float32" if any(array.dtype == np.float32 for array in state.values()) else "float64"
+        values = net(theta, x)
+        off = float(np.abs(values - self.call(model, x)).max())
+        size = max(float(np.abs(values).max()), 1e-300)
+        form = "float64"
+        if any(array.dtype == np.float32 for array in state.values()):
+            form = "float32"
         if not off <= ROOM[form] * size:
             raise ConversionError(
                 f"values of the model and of the network differ by {off:.1e} of {size:.1e}, beyond {form} rounding: "
@@ -123,8 +123,9 @@ class OfTorch(Library):
                 with torch.no_grad():
                     old.copy_(new)
             else:
-                parameter = isinstance(old, torch.nn.Parameter)
-                setattr(module, leaf, torch.nn.Parameter(new, old.requires_grad) if parameter else new)
+                if isinstance(old, torch.nn.Parameter):
+                    new = torch.nn.Parameter(new, old.requires_grad)
+                setattr(module, leaf, new)
         self.regrid(model)
 
     def restoring(self, model: Any) -> Callable[[], None]:
@@ -157,7 +158,7 @@ class Pykan(OfTorch):
     """Models `kan.KAN`."""
 
     def require(self, model: Any) -> None:
-        """No multiplication nodes, all inputs in order, SiLU."""
+        """Refuse multiplication nodes, missing or reordered inputs, and base functions other than SiLU."""
         for name in ("act_fun", "symbolic_fun", "input_id", "width"):
             if not hasattr(model, name):
                 raise ConversionError(f"not a model of pykan: {type(model).__name__} has no {name}")
@@ -198,7 +199,8 @@ class Jaxkan(Library):
 
     def arrays(self, model: Any) -> dict[str, Array]:
         """Those of its layers."""
-        if not hasattr(model, "layers") or not all(hasattr(x, "grid") and hasattr(x, "c_basis") for x in model.layers):
+        layers = getattr(model, "layers", None)
+        if layers is None or not all(hasattr(x, "grid") and hasattr(x, "c_basis") for x in layers):
             raise ConversionError(f"not a model of spline layers: {type(model).__name__}")
         arrays = {}
         for k, layer in enumerate(model.layers):
@@ -230,9 +232,11 @@ class Jaxkan(Library):
             if part == "grid":
                 layer.grid.item = value
                 layer.grid.G = value.shape[1] - 2 * layer.k - 1
-            elif hasattr(variable := getattr(layer, part), "set_value"):
+                continue
+            variable = getattr(layer, part)
+            if hasattr(variable, "set_value"):
                 variable.set_value(value)
-            else:  # of older versions of flax
+            else:  # older versions of flax
                 variable.value = value
 
 

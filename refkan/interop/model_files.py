@@ -68,8 +68,8 @@ def _members(path: Path) -> list[str]:
 
 
 def _of_torch(path: Path) -> dict[str, Any]:
-    torch = needed(f"{path.name} (an .npz made by numpy.savez(file, **refkan.interop.state_of(model)) needs none)",
-                   "torch", "torch")  # fmt: skip
+    remedy = "an .npz made by numpy.savez(file, **refkan.interop.state_of(model)) needs none"
+    torch = needed(f"{path.name} ({remedy})", "torch", "torch")
     _members(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

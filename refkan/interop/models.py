@@ -10,7 +10,7 @@ from refkan.networks.network import Network
 def state_of(model: Any) -> dict[str, Any]:
     """Return the arrays of a model by name, for `from_state` and for ``numpy.savez(file, **state)``.
 
-    They do not say what the base function is; `from_pykan` and the like look at the model, `from_state` assumes SiLU.
+    They do not contain the base function: `from_pykan` and its siblings inspect the model, `from_state` assumes SiLU.
 
     Examples
     --------
@@ -19,22 +19,23 @@ def state_of(model: Any) -> dict[str, Any]:
     Traceback (most recent call last):
     refkan.interop.kan_edges.ConversionError: not a model of spline layers: list
     """
-    return (PYKAN if hasattr(model, "state_dict") else JAXKAN).arrays(model)
+    if hasattr(model, "state_dict"):
+        return PYKAN.arrays(model)
+    return JAXKAN.arrays(model)
 
 
-def from_pykan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
+def from_pykan(model: Any) -> tuple[Network, FloatArray]:
     """Return network and parameters of a `kan.KAN` (pykan 0.2.8).
 
     Parameters
     ----------
     model : kan.KAN
-    check : bool
-        Whether values of both are compared, inside and outside the domain.
 
     Raises
     ------
     ConversionError
-        For symbolic edges, multiplication nodes, removed inputs and base functions other than SiLU.
+        For symbolic edges, multiplication nodes, removed inputs and base functions other than SiLU, and if the values
+        of both differ, inside or outside the domain.
 
     Examples
     --------
@@ -43,10 +44,10 @@ def from_pykan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
     Traceback (most recent call last):
     refkan.interop.kan_edges.ConversionError: not a model of pykan: str has no act_fun
     """
-    return PYKAN.taken(model, check)
+    return PYKAN.taken(model)
 
 
-def to_pykan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
+def to_pykan(net: Network, theta: Any, model: Any) -> None:
     """Write a network into a `kan.KAN` of the same widths; grids may have another number of intervals.
 
     To train the model on with ``model.fit``, pass ``update_grid=False``: by default pykan first moves the grids to the
@@ -56,9 +57,7 @@ def to_pykan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
     ----------
     net, theta : Network, array (n_params,)
     model : kan.KAN
-        Its arrays are overwritten, all of them or none.
-    check : bool
-        Whether values of both are compared then; where they differ, the old arrays are put back.
+        Its arrays are overwritten. Values of both are compared then; if they differ, the old arrays are put back.
 
     Examples
     --------
@@ -68,17 +67,15 @@ def to_pykan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
     Traceback (most recent call last):
     refkan.interop.kan_edges.ConversionError: not a model of pykan: str has no act_fun
     """
-    PYKAN.written(net, theta, model, check)
+    PYKAN.written(net, theta, model)
 
 
-def from_efficient_kan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
+def from_efficient_kan(model: Any) -> tuple[Network, FloatArray]:
     """Return network and parameters of an `efficient_kan.KAN` (7b6ce1c), or of a module of the same names.
 
     Parameters
     ----------
     model : efficient_kan.KAN
-    check : bool
-        Whether values of both are compared, inside and outside the domain.
 
     Examples
     --------
@@ -87,19 +84,17 @@ def from_efficient_kan(model: Any, check: bool = True) -> tuple[Network, FloatAr
     Traceback (most recent call last):
     refkan.interop.kan_edges.ConversionError: not a model of efficient-kan: str has no layers with spline_weight
     """
-    return EFFICIENT_KAN.taken(model, check)
+    return EFFICIENT_KAN.taken(model)
 
 
-def to_efficient_kan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
+def to_efficient_kan(net: Network, theta: Any, model: Any) -> None:
     """Write a network into an `efficient_kan.KAN` of the same widths; grids may have more intervals.
 
     Parameters
     ----------
     net, theta : Network, array (n_params,)
     model : efficient_kan.KAN
-        Its arrays are overwritten, all of them or none.
-    check : bool
-        Whether values of both are compared then; where they differ, the old arrays are put back.
+        Its arrays are overwritten. Values of both are compared then; if they differ, the old arrays are put back.
 
     Examples
     --------
@@ -109,17 +104,15 @@ def to_efficient_kan(net: Network, theta: Any, model: Any, check: bool = True) -
     Traceback (most recent call last):
     refkan.interop.kan_edges.ConversionError: not a model of efficient-kan: str has no layers with spline_weight
     """
-    EFFICIENT_KAN.written(net, theta, model, check)
+    EFFICIENT_KAN.written(net, theta, model)
 
 
-def from_jaxkan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
+def from_jaxkan(model: Any) -> tuple[Network, FloatArray]:
     """Return network and parameters of a `jaxkan.models.KAN.KAN` of spline or base layers (jaxkan 0.3.7).
 
     Parameters
     ----------
     model : jaxkan.models.KAN.KAN
-    check : bool
-        Whether values of both are compared, inside and outside the domain.
 
     Examples
     --------
@@ -128,19 +121,17 @@ def from_jaxkan(model: Any, check: bool = True) -> tuple[Network, FloatArray]:
     Traceback (most recent call last):
     refkan.interop.kan_edges.ConversionError: not a model of spline layers: str
     """
-    return JAXKAN.taken(model, check)
+    return JAXKAN.taken(model)
 
 
-def to_jaxkan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
+def to_jaxkan(net: Network, theta: Any, model: Any) -> None:
     """Write a network into a `jaxkan.models.KAN.KAN` of the same widths, under x64 in float64.
 
     Parameters
     ----------
     net, theta : Network, array (n_params,)
     model : jaxkan.models.KAN.KAN
-        Its arrays are overwritten, all of them or none.
-    check : bool
-        Whether values of both are compared then; where they differ, the old arrays are put back.
+        Its arrays are overwritten. Values of both are compared then; if they differ, the old arrays are put back.
 
     Examples
     --------
@@ -150,4 +141,4 @@ def to_jaxkan(net: Network, theta: Any, model: Any, check: bool = True) -> None:
     Traceback (most recent call last):
     refkan.interop.kan_edges.ConversionError: not a model of spline layers: str
     """
-    JAXKAN.written(net, theta, model, check)
+    JAXKAN.written(net, theta, model)

@@ -22,12 +22,12 @@ def kind_of(state: State) -> str:
     ConversionError
         If the names are those of none.
     TypeError
-        If `state` is no mapping: what `read_model` returns is converted already.
+        If `state` is not a mapping: `read_model` returns a network.
     """
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         raise TypeError(
             "state must be a mapping of names to arrays, as state_of(model) returns it; "
-            f"got a {type(state).__name__}: read(file) takes a file, and converts it as well"
+            f"got a {type(state).__name__}: read_model(file) reads a file and converts it"
         )
     marks = {"pykan": "act_fun.0.coef", "efficient-kan": "layers.0.spline_weight", "jaxkan": "layers.0.c_basis"}
     for kind, name in marks.items():
@@ -103,31 +103,33 @@ def as_numpy(name: str, value: Any) -> Array:
 
 
 class Arrays:
-    """The arrays of a state, and the names of those that were asked for."""
+    """The arrays of a state, and the names of those that were used."""
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.asked: set[str] = set()
+        self.used: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
         return name != "" and name in self.state
 
     def get(self, name: str, *shapes: tuple[int | str, ...]) -> FloatArray:
         """Return an array of one of the shapes, in which a letter stands for any length."""
-        self.asked.add(name)
+        self.used.add(name)
         if name not in self.state:
             raise ConversionError(f"the state has no {name!r}")
         array = as_numpy(name, self.state[name])
         if array.dtype.kind not in "fiu":
             raise ConversionError(f"{name} must hold real numbers; got dtype {array.dtype}")
         if array.size == 0 or not any(_fits(array.shape, shape) for shape in shapes):
-            wanted = " or ".join(f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})" for shape in shapes)
+            wanted = " or ".join(str(shape).replace("'", "") for shape in shapes)
             raise ConversionError(f"{name} must have shape {wanted}; got {array.shape}")
         return array.astype(np.float64)
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
-    return len(shape) == len(wanted) and all(n == m or isinstance(m, str) for n, m in zip(shape, wanted, strict=True))
+    if len(shape) != len(wanted):
+        return False
+    return all(n == m or isinstance(m, str) for n, m in zip(shape, wanted, strict=True))
 
 
 class Format(ABC):
@@ -156,7 +158,7 @@ class Format(ABC):
             except ValueError as error:  # of `Edges`, which does not know its number
                 raise ConversionError(f"layer {k}: {error}") from error
         for name in arrays.state:
-            if name not in arrays.asked:
+            if name not in arrays.used:
                 raise ConversionError(f"the state has {name!r}, which belongs to none of its {count} layers")
         return parts
 
@@ -166,18 +168,20 @@ class Format(ABC):
         if len(edges) != len(before):
             raise ConversionError(f"the network has {len(edges)} spline layers, the model {len(before)}")
         for k, (part, was) in enumerate(zip(edges, before, strict=True)):
-            ours, theirs = part.base.shape, was.base.shape
-            if ours != theirs:
-                raise ConversionError(f"layer {k}: the network has shape (Q, P) = {ours}, the model {theirs}")
-            new = self.written(k, part, was, old)
-            out |= {name: _rounded(name, value, as_numpy(name, old.state[name]).dtype) for name, value in new.items()}
+            shape = part.base.shape
+            if shape != was.base.shape:
+                raise ConversionError(f"layer {k}: the network has shape (Q, P) = {shape}, the model {was.base.shape}")
+            for name, value in self.written(k, part, was, old).items():
+                out[name] = _rounded(name, value, as_numpy(name, old.state[name]).dtype)
         return out
 
 
 def _rounded(name: str, value: FloatArray, dtype: np.dtype[Any]) -> Array:
     """Numbers in the format of an array that they replace; integers have no place for them."""
+    if dtype.kind != "f":
+        return value
     with np.errstate(over="ignore"):
-        out = value.astype(dtype if dtype.kind == "f" else np.float64)
+        out = value.astype(dtype)
     if not np.isfinite(out).all():
         raise ConversionError(f"{name} holds {dtype}, too small for the new numbers: up to {np.abs(value).max():.1e}")
     return out
@@ -192,9 +196,10 @@ class Pykan(Format):
         """Masks are multiplied into both weights of an edge."""
         C = arrays.get(f"act_fun.{k}.coef", ("P", "Q", "dim")).transpose(1, 0, 2)
         Q, P, _ = C.shape
-        name = f"symbolic_fun.{k}.mask"
-        symbolic = np.argwhere(arrays.get(name, (Q, P)) != 0) if name in arrays else np.empty((0, 2), int)
-        arrays.asked.add(f"symbolic_fun.{k}.affine")
+        symbolic = []
+        if f"symbolic_fun.{k}.mask" in arrays:
+            symbolic = np.argwhere(arrays.get(f"symbolic_fun.{k}.mask", (Q, P)))
+        arrays.used.add(f"symbolic_fun.{k}.affine")
         if len(symbolic):
             q, p = symbolic[0]
             raise ConversionError(
@@ -204,15 +209,22 @@ class Pykan(Format):
         widths = {arrays.get(f"{name}_scale_{k}", ("Q",)).size for name in ("subnode", "node")}
         if widths != {Q}:
             raise ConversionError(f"layer {k} has multiplication nodes, which refkan does not support")
-        names = (f"{name}_{k}" for name in ("subnode_scale", "subnode_bias", "node_scale", "node_bias"))
-        scale, bias, node_scale, node_bias = (arrays.get(name, (Q,)) for name in names)
-        mask, base, factor = (
-            arrays.get(f"act_fun.{k}.{name}", (P, Q)).T for name in ("mask", "scale_base", "scale_sp")
-        )
+
+        def of_nodes(name: str) -> FloatArray:
+            return arrays.get(f"{name}_{k}", (Q,))
+
+        def of_edges(name: str) -> FloatArray:
+            return arrays.get(f"act_fun.{k}.{name}", (P, Q)).T
+
+        mask, scale = of_edges("mask"), of_nodes("node_scale")
         return Edges(
-            arrays.get(f"act_fun.{k}.grid", (P, "K")), C, mask * base, mask * factor, node_scale * scale,
-            node_scale * bias + node_bias,
-        )  # fmt: skip
+            knots=arrays.get(f"act_fun.{k}.grid", (P, "K")),
+            coefficients=C,
+            base=mask * of_edges("scale_base"),
+            factor=mask * of_edges("scale_sp"),
+            scale=scale * of_nodes("subnode_scale"),
+            shift=scale * of_nodes("subnode_bias") + of_nodes("node_bias"),
+        )
 
     def written(self, k: int, part: Edges, was: Edges, old: Arrays) -> dict[str, FloatArray]:
         """Masks stay where they can, and so does the split of maps into those of subnodes and nodes."""
@@ -267,14 +279,23 @@ class OneSpline(Format, Frozen, eq=True):
 
         def get(name: str, default: float, shape: tuple[int, ...]) -> FloatArray:
             key = self._name(k, name)
-            return arrays.get(key, shape) if key in arrays else np.full(shape, default)
+            if key not in arrays:
+                return np.full(shape, default)
+            return arrays.get(key, shape)
 
         return Edges(
-            knots, C, get(self.base, 0.0, (Q, P)), get(self.factor, 1.0, (Q, P)), np.ones(Q), get(self.shift, 0.0, (Q,))
+            knots=knots,
+            coefficients=C,
+            base=get(self.base, 0.0, (Q, P)),
+            factor=get(self.factor, 1.0, (Q, P)),
+            scale=np.ones(Q),
+            shift=get(self.shift, 0.0, (Q,)),
         )
 
     def _name(self, k: int, name: str) -> str:
-        return f"layers.{k}.{name}" if name else ""
+        if not name:
+            return ""
+        return f"layers.{k}.{name}"
 
     def written(self, k: int, part: Edges, was: Edges, old: Arrays) -> dict[str, FloatArray]:
         """Factors go into the coefficients where the model has no place for them."""
@@ -290,8 +311,8 @@ class OneSpline(Format, Frozen, eq=True):
             elif name == self.factor:
                 new[self.coefficients] = part.coefficients * part.factor[..., None]
             elif (value != 0).any():
-                part_of_model = "a SiLU branch" if name == self.base else "biases of nodes"
-                raise ConversionError(f"layer {k}: this model cannot hold {part_of_model}")
+                parts = {self.base: "a SiLU branch", self.shift: "biases of nodes"}
+                raise ConversionError(f"layer {k}: this model cannot hold {parts[name]}")
         if np.ndim(old.state[self._name(k, self.coefficients)]) == 2:  # an edge is a row
             new[self.coefficients] = new[self.coefficients].reshape(-1, dim)
         return {self._name(k, name): value for name, value in new.items()}

@@ -267,10 +267,12 @@ def _flat(directions: Sequence[tuple[Any, Any]]) -> list[Any]:
 
 def _filled(changes: Sequence[Any], like: Sequence[Any]) -> list[Any]:
     """Changes of tensors, zeros in place of None."""
-    return [
-        tensor.new_zeros(tensor.shape) if change is None else change
-        for change, tensor in zip(changes, like, strict=True)
-    ]
+    filled = []
+    for change, tensor in zip(changes, like, strict=True):
+        if change is None:
+            change = tensor.new_zeros(tensor.shape)
+        filled.append(change)
+    return filled
 
 
 def _moved(directions: list[Any], tangents: list[Any]) -> list[list[Any]]:
@@ -306,5 +308,11 @@ def _joined(count: int, tensors: Sequence[Any], dims: Sequence[int | None]) -> l
 
 def _one_by_one(count: int, tensors: Sequence[Any], dims: Sequence[int | None]) -> Any:
     """Yield the tensors of each member of a batch."""
+    pairs = list(zip(tensors, dims, strict=True))
     for k in range(count):
-        yield [tensor if dim is None else tensor.select(dim, k) for tensor, dim in zip(tensors, dims, strict=True)]
+        members = []
+        for tensor, dim in pairs:
+            if dim is not None:
+                tensor = tensor.select(dim, k)
+            members.append(tensor)
+        yield members

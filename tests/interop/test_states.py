@@ -9,8 +9,8 @@ import pytest
 
 import refkan as rk
 from refkan import interop
-from refkan.interop import ConversionError, disassemble, from_state, refined, states, to_state
-from refkan.interop.kan_edges import _finer, assemble
+from refkan.interop import ConversionError, from_state, refined, states, to_state
+from refkan.interop.kan_edges import Edges, _finer, assemble, disassemble
 from refkan.interop.model_files import _members
 from refkan.networks.node_maps import AffineMap
 from tests.interop.models import basis as bsplines
@@ -86,13 +86,13 @@ def test_refinement_changes_nothing_on_or_off_the_grid(make, factor):
 def test_refinement_of_clamped_knots():
     t = np.array([[0.0, 0, 0, 0, 1, 2, 3, 3, 3, 3]])
     one = np.ones((1, 1))
-    edges = interop.Edges(t, np.arange(6.0)[None, None] ** 2, one, one, np.ones(1), np.zeros(1))
-    net, theta = interop.assemble([edges])
+    edges = Edges(t, np.arange(6.0)[None, None] ** 2, one, one, np.ones(1), np.zeros(1))
+    net, theta = assemble([edges])
     fine, fine_theta = refined(net, theta)
     x = np.linspace(0, 3, 101)[:-1, None]
     assert relative(fine(fine_theta, x), net(theta, x)) < 1e-15
     repeated = np.array([t[0], [0.0, 0, 0, 0, 2, 2, 3, 3, 3, 3]])
-    two = interop.Edges(repeated, np.ones((1, 2, 6)), np.ones((1, 2)), np.ones((1, 2)), np.ones(1), np.zeros(1))
+    two = Edges(repeated, np.ones((1, 2, 6)), np.ones((1, 2)), np.ones((1, 2)), np.ones(1), np.zeros(1))
     refused(lambda: _finer(two, 2, 0), "ConversionError: layer 0: inputs repeat different numbers of knots")
 
 
@@ -305,12 +305,12 @@ def test_numbers_that_an_array_has_no_place_for_are_refused():
 
 def test_edges_are_arrays_of_their_shapes():
     given = {"knots": [list(range(12))], "coefficients": [[[0] * 8]], "base": [[1]], "factor": [[1]], "scale": [1]}
-    edges = interop.Edges(**given, shift=[0])
+    edges = Edges(**given, shift=[0])
     assert (edges.order, edges.maps, edges.base.dtype) == (4, False, np.float64)
     two = [np.tile(edges.coefficients, (2, 1, 1)), *[np.ones((2, 1))] * 2]
     for scale, shift in (([1, 2], [0, 0]), ([1, 1], [0, 3])):  # of one node alone
-        assert interop.Edges(edges.knots, *two, scale, shift).maps
-    refused(lambda: interop.assemble([]), "ConversionError: the model has no layers")
+        assert Edges(edges.knots, *two, scale, shift).maps
+    refused(lambda: assemble([]), "ConversionError: the model has no layers")
 
 
 def test_what_read_returns_is_no_state(tmp_path, rng):

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 import refkan as rk
 from refkan import claims, conditioning, conformance, interop
 from refkan.conformance.adapters.backends import Refkan
+from refkan.interop.kan_edges import Edges, assemble
 from refkan.training import adaptivity, multilevel, optimizers
 from refkan.training.losses import CrossEntropy, Penalized
 from refkan.training.problems import TARGETS, manufactured
@@ -33,10 +34,10 @@ SMOOTH = rk.LeastSquares(rk.kan([1, 1], 3, 2), X[:, :1], X[:, :1] ** 2)
 SMOOTH_THETA = np.zeros(4)
 STUDY = conditioning.study(conditioning.grid(["spline"], [[1, 1]], [2], [2], samples=20))
 SPECTRUM = rk.spectrum(PROBLEM, THETA)
-EDGES = interop.Edges(
+EDGES = Edges(
     np.arange(-3.0, 9.0)[None], np.ones((1, 1, 8)), np.ones((1, 1)), np.ones((1, 1)), np.ones(1), np.zeros(1)
 )
-ONE, ONE_THETA = interop.assemble([EDGES])
+ONE, ONE_THETA = assemble([EDGES])
 SAVED = {"layers.0.grid": np.linspace(-2.2, 2.2, 12)[None], "layers.0.spline_weight": np.ones((1, 1, 8))}
 CASES = conformance.catalogue(["float64"], select=["float64/basis/degree-1/uniform/ends/values"])
 FACTOR = claims.Factor("start", ("linear", "normal"))
@@ -68,7 +69,7 @@ OBJECTS = {
     "Target": next(iter(TARGETS.values())), "Study": STUDY, "StudyRow": STUDY.rows[0], "Configuration": STUDY.rows[0].configuration,
     "Result": rk.minimize(PROBLEM, THETA, method="lbfgs", steps=3), "StagedResult": rk.minimize_multilevel(LINE, np.zeros(3), [2, 1]),
     "Estimate": ESTIMATE, "Reading": READING, "Beside": BESIDE,
-    "Factor": FACTOR, "Jet": JET, "Edges": EDGES,
+    "Factor": FACTOR, "Jet": JET,
     "Grid": claims.Grid("toy", (FACTOR,), (), lambda cell: {"loss": 1.0}), "Judge": conformance.Judge(Refkan()),
     "Readings": claims.Readings([READING, claims.Reading({"start": "normal"}, False, "2", cells=(BESIDE,), calibration=(BESIDE,)), claims.Reading({"start": "cubic"}, None, "3", corrected=True, size="9 points", reduced=True)], left=[{"start": "x"}]),
     "Experiment": claims.Experiment((FACTOR,), lambda choice, seed: {}),
@@ -175,9 +176,6 @@ CALLS = {
     "analysis.exact.as_fractions": dict(matrix=rk.exact.rational_gram(SPACE)),
     "analysis.exact.enclosures.rational_intervals.Enclosure.quotient": dict(other=rk.exact.Enclosure(1, 2)),
     # interop
-    "interop.kan_edges.Edges": {name: getattr(EDGES, name) for name in vars(EDGES) if name in EDGES.__dataclass_fields__},
-    "interop.kan_edges.Edges.layer": dict(k=0),
-    "interop.disassemble": dict(net=ONE, theta=ONE_THETA),
     "interop.refined": dict(net=ONE, theta=ONE_THETA),
     "interop.from_state": dict(state=SAVED),
     "interop.to_state": dict(net=interop.from_state(SAVED)[0], theta=interop.from_state(SAVED)[1], state=SAVED),
