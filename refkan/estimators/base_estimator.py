@@ -55,7 +55,8 @@ class SplineEstimator(BaseEstimator):
         n_iter_no_change: Natural = 10,
         random_state: Any = None,
     ) -> None:
-        self.__dict__.update({name: value for name, value in locals().items() if name != "self"})
+        arguments = {name: value for name, value in locals().items() if name != "self"}
+        self.__dict__.update(arguments)
 
     def _train(
         self,
@@ -108,12 +109,15 @@ class SplineEstimator(BaseEstimator):
         sizes = self.hidden_layer_sizes
         if not isinstance(sizes, str):
             widths = np.atleast_1d(np.asarray(sizes, dtype=object)).tolist()
-            return tuple(check_count(f"hidden_layer_sizes[{k}]", width, 1) for k, width in enumerate(widths))
+            for k, width in enumerate(widths):
+                check_count(f"hidden_layer_sizes[{k}]", width, 1)
+            return tuple(widths)
         if sizes != "auto":
             raise ValueError(f"hidden_layer_sizes must be 'auto' or a sequence of widths; got {sizes!r}")
         inputs = X.shape[1]
         width = 2 * inputs + 1
-        parameters = width * (inputs + n_outputs) * (self.intervals + self.order - 1)
+        edges = width * (inputs + n_outputs)
+        parameters = edges * (self.intervals + self.order - 1)
         needed_rows = ROWS_A_PARAMETER * parameters
         # Distinct rows, so that a weight of 2 and a repeated row mean the same.
         if len(X) < needed_rows or len(np.unique(X, axis=0)) < needed_rows:
@@ -138,7 +142,8 @@ class SplineEstimator(BaseEstimator):
         """Outputs (N, Q) of the network."""
         check_is_fitted(self)
         check_unmasked("X", X)
-        outputs: FloatArray = self.network_(self.theta_, validate_data(self, X, dtype=np.float64, reset=False))
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        outputs: FloatArray = self.network_(self.theta_, X)
         return outputs
 
 

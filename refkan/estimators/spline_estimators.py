@@ -85,7 +85,8 @@ class SplineRegressor(RegressorMixin, SplineEstimator):
         """Train on inputs X (N, P) and targets y (N,) or (N, Q), samples weighed by `sample_weight` (N,)."""
         self._check_arguments(X, y, sample_weight)
         _refuse_text(y)
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
+        options = {"dtype": np.float64, "ensure_min_samples": 2, "multi_output": True, "y_numeric": True}
+        X, y = validate_data(self, X, y, **options)
         weights = self._weights(sample_weight, X)
         targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
         check_size("X", X)

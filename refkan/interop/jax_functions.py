@@ -92,12 +92,18 @@ def _value(jax: Any, net: Network) -> Any:
         require_second_derivatives(net)
         return called(_tangent_of_pullback, at, *at, *direction)
 
-    value = jax.custom_vjp(
-        lambda theta, x: called(Network.__call__, jax.ShapeDtypeStruct((len(x), net.widths[-1]), float), theta, x)
-    )
-    pullback = jax.custom_vjp(
-        lambda theta, x, dy: called(lambda net, *at: net.vjp(*at[:2])[1](at[2]), (theta, x), theta, x, dy)
-    )
+    @jax.custom_vjp  # type: ignore[untyped-decorator]
+    def value(theta: Any, x: Any) -> Any:
+        shape = len(x), net.widths[-1]
+        return called(Network.__call__, jax.ShapeDtypeStruct(shape, float), theta, x)
+
+    @jax.custom_vjp  # type: ignore[untyped-decorator]
+    def pullback(theta: Any, x: Any, dy: Any) -> Any:
+        return called(gradient_of_value, (theta, x), theta, x, dy)
+
+    def gradient_of_value(net: Network, theta: Any, x: Any, dy: Any) -> Any:
+        return net.vjp(theta, x)[1](dy)
+
     value.defvjp(lambda *at: (value(*at), at), lambda at, dy: pullback(*at, dy))
     pullback.defvjp(lambda *at: (pullback(*at), at), moved)
     return value

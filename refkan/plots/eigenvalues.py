@@ -107,8 +107,8 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
             style = {"marker": marker, "color": colour, "linestyle": line}
             axes.errorbar(numbers, spread[0], ranges, capsize=3, label=label, zorder=2, **style)
             hollow = [n in doubted for n in numbers]
-            style = {"marker": marker, "markerfacecolor": "white", "markeredgecolor": colour, "linestyle": "none"}
-            axes.plot(np.array(numbers)[hollow], spread[0][hollow], zorder=3, gid="flagged", **style)
+            style = {"marker": marker, "mfc": "white", "mec": colour, "ls": "none", "zorder": 3}
+            axes.plot(np.array(numbers)[hollow], spread[0][hollow], gid="flagged", **style)
             ticks.update(numbers)
         else:
             line = "--"
@@ -129,7 +129,8 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
         style = {"marker": "o", "linestyle": ":", "color": "0.4", "markerfacecolor": "white"}
         handles.append(Line2D([], [], label="hollow, dotted: flagged", **style))
     if handles:
-        axes.legend(handles=handles, fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+        axes.legend(handles=handles, fontsize="small", frameon=False, **beside)
     return figure
 
 

@@ -179,7 +179,8 @@ def _positive_pair(name: str, curve: Any) -> tuple[FloatArray, FloatArray]:
     if not is_sequence(curve) or len(curve) != 2:
         raise TypeError(f"{name} must be a pair of arrays, costs and errors; got {short(curve)}")
     x, y = (real(name, as_array(name, part)) for part in curve)
-    if x.shape != y.shape or x.ndim != 1 or not (np.all(x > 0) and np.all(y > 0)):
+    fits = x.ndim == 1 and x.shape == y.shape
+    if not fits or (x <= 0).any() or (y <= 0).any():
         raise ValueError(f"{name} must hold positive costs and as many positive errors; got {short(curve)}")
     return x, y
 

@@ -1,14 +1,11 @@
-"""A network as a graph: nodes, and each edge's function, with its knots and a histogram of its inputs.
-
-Also the knots of a network, and a function before and after refinement.
-"""
+"""A network as a graph of nodes and functions, the knots of a network, and a function before and after refinement."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, as_samples, as_vector, check_annotated, check_type, is_sequence
+from refkan.base import FloatArray, Frozen, as_samples, as_vector, check_annotated, check_type, is_sequence
 from refkan.networks import Network
 from refkan.networks.edge_functions import edge_values
 from refkan.networks.layers import Layer
@@ -125,35 +122,63 @@ def _draw_layer(
     axes: Axes, k: int, layer: Layer, theta: FloatArray, z: FloatArray, share: FloatArray, ends: Sequence[FloatArray]
 ) -> None:
     (left, right), (Q, P) = ends, share.shape
+    style = {"color": GREY, "gid": "edge"}
     if Q * P > MOST_EDGES:
         for q, p in np.ndindex(Q, P):
-            axes.plot([k, k + 1], [left[p], right[q]], color=GREY, lw=WIDEST * share[q, p], gid="edge")
+            axes.plot([k, k + 1], [left[p], right[q]], lw=WIDEST * share[q, p], **style)
         return
     t, f = curves(layer, theta)
     spaces = layer.spaces_at(theta)
     middles, half = _heights(Q * P), 0.4 / (Q * P)
     for p, q in np.ndindex(P, Q):
         y, width = middles[p * Q + q], 0.2 + WIDEST * share[q, p]
-        for line in (([k, k + 0.35], [left[p], y]), ([k + 0.65, k + 1], [y, right[q]])):
-            axes.plot(*line, color=GREY, lw=width, gid="edge", zorder=1)
-        low, high = layer.domains[p]
-
-        def across(points: FloatArray, low: float = low, high: float = high) -> FloatArray:
-            return k + 0.37 + 0.26 * (points - low) / (high - low)
-
-        inside = z[(z[:, p] >= low) & (z[:, p] <= high), p]
-        counts, bounds = np.histogram(inside, bins=BINS, range=(low, high))
-        if counts.any():
-            tops = y - half + 2 * half * 0.6 * counts / counts.max()
-            axes.fill_between(across(bounds), y - half, [*tops, tops[-1]], step="post", color=GREY, alpha=0.25, lw=0)
-        g = f[:, q, p]
-        scaled = np.zeros_like(g)
-        if np.ptp(g) > 0:
-            scaled = 2 * (g - g.min()) / np.ptp(g) - 1
-        axes.plot(across(t[:, p]), y + half * scaled, color=BLUE, lw=LINE, gid="function", zorder=3)
+        axes.plot([k, k + 0.35], [left[p], y], lw=width, zorder=1, **style)
+        axes.plot([k + 0.65, k + 1], [y, right[q]], lw=width, zorder=1, **style)
+        box = _Box(axes, k, y, half, *layer.domains[p])
+        box.draw_histogram(z[:, p])
+        box.draw_function(t[:, p], f[:, q, p])
         if spaces:
-            at = across(spaces[p].breakpoints)
-            axes.plot(at, np.full(at.size, y - half), ls="none", marker="|", ms=3, mew=THIN, color=ORANGE, gid="knots")
+            box.draw_knots(spaces[p].breakpoints)
+
+
+class _Box(Frozen):
+    """The box of an edge between the layers k and k + 1, at the height y, over the domain [low, high]."""
+
+    axes: Any
+    k: int
+    y: float
+    half: float
+    low: float
+    high: float
+
+    def across(self, points: FloatArray) -> FloatArray:
+        """Where points of the domain are in the figure."""
+        return self.k + 0.37 + 0.26 * (points - self.low) / (self.high - self.low)
+
+    def draw_histogram(self, z: FloatArray) -> None:
+        """Draw how many inputs z lie in each part of the domain."""
+        inside = z[(z >= self.low) & (z <= self.high)]
+        counts, bounds = np.histogram(inside, bins=BINS, range=(self.low, self.high))
+        if not counts.any():
+            return
+        bottom = self.y - self.half
+        tops = bottom + 1.2 * self.half * counts / counts.max()
+        style = {"step": "post", "color": GREY, "alpha": 0.25, "lw": 0}
+        self.axes.fill_between(self.across(bounds), bottom, [*tops, tops[-1]], **style)
+
+    def draw_function(self, t: FloatArray, f: FloatArray) -> None:
+        """Draw values f at t, scaled to the height of the box."""
+        scaled = np.zeros_like(f)
+        if np.ptp(f) > 0:
+            scaled = 2 * (f - f.min()) / np.ptp(f) - 1
+        style = {"color": BLUE, "lw": LINE, "gid": "function", "zorder": 3}
+        self.axes.plot(self.across(t), self.y + self.half * scaled, **style)
+
+    def draw_knots(self, breakpoints: FloatArray) -> None:
+        """Draw the breakpoints below the box."""
+        below = np.full(breakpoints.size, self.y - self.half)
+        style = {"ls": "none", "marker": "|", "ms": 3, "mew": THIN, "color": ORANGE, "gid": "knots"}
+        self.axes.plot(self.across(breakpoints), below, **style)
 
 
 def knots(net: Network, theta: Any, axes: Axes | None = None) -> Figure:
@@ -218,17 +243,19 @@ def refinement(
     check_annotated(refinement, locals())
     figure, axes = place(axes)
     theta = as_vector("theta", theta, net.n_params)
-    shown = ((net, theta, GREY, 3.0, "before"), (fine, net.convert(theta, fine), BLUE, LINE, "after"))
-    spaces = []
-    for of, at, color, width, name in shown:
-        part = of.layers[layer], at[of.slices[layer]]
-        t, f = curves(*part, count=401)
-        axes.plot(t[:, input], f[:, output, input], color=color, lw=width, label=f"{name}, {of.n_params} parameters")
-        spaces.append(part[0].spaces_at(part[1])[input])
-    old, all_of_them = (space.breakpoints for space in spaces)
-    new = np.setdiff1d(all_of_them, old)
+
+    def draw(net: Network, theta: FloatArray, when: str, **style: Any) -> FloatArray:
+        """Draw the edge in one network, and return its breakpoints."""
+        part = theta[net.slices[layer]]
+        t, f = curves(net.layers[layer], part, count=401)
+        axes.plot(t[:, input], f[:, output, input], label=f"{when}, {net.n_params} parameters", **style)
+        return net.layers[layer].spaces_at(part)[input].breakpoints
+
+    old = draw(net, theta, "before", color=GREY, lw=3.0)
+    new = np.setdiff1d(draw(fine, net.convert(theta, fine), "after", color=BLUE, lw=LINE), old)
     bottom = axes.get_ylim()[0]
-    for points, color, height in ((old, GREY, 12), (new, ORANGE, 8)):
-        axes.plot(points, np.full(points.size, bottom), ls="none", marker="|", ms=height, color=color, clip_on=False)
+    style = {"ls": "none", "marker": "|", "clip_on": False}
+    axes.plot(old, np.full(old.size, bottom), ms=12, color=GREY, **style)
+    axes.plot(new, np.full(new.size, bottom), ms=8, color=ORANGE, **style)
     finish(axes, xlabel=f"input {input} of layer {layer}", ylabel=f"edge to output {output}")
     return figure
