@@ -60,8 +60,11 @@ PUBLISHED = {
 
 def place(reading: Choice, model: str, fidelity: str) -> dict[str, str]:
     """Return where the runs of a cell lie under a reading."""
-    matters = set(OF_MLPS) if model in MLPS else {factor.name for factor in OPEN} - {"activation"}
-    matters -= set() if fidelity == "fine" else {"fine"}
+    matters = {factor.name for factor in OPEN} - {"activation"}
+    if model in MLPS:
+        matters = set(OF_MLPS)
+    if fidelity != "fine":
+        matters -= {"fine"}
     return place_of(GRID, reading, matters, model=model, fidelity=fidelity)
 
 
@@ -79,11 +82,11 @@ def setup_of(cell: Cell) -> Setup:
 def model_of(cell: Cell, setup: Setup) -> Model:
     """Return the network of a cell with its training."""
     divisor = int(cell["divisor"])
-    fidelity = "coarse" if cell["model"] in MLPS else cell["fidelity"]
-    schedule = tuple(-(-steps // divisor) for steps in FIDELITIES[fidelity])
+    schedules = {name: tuple(-(-count // divisor) for count in steps) for name, steps in FIDELITIES.items()}
     adam: dict[str, Any] = {"schedule": Cyclic(), "weight_decay": float(cell["decay"])}
     if cell["model"] in MLPS:
-        return Model(rk.mlp(MLPS[cell["model"]], cell["activation"]), schedule, options=adam)
+        return Model(rk.mlp(MLPS[cell["model"]], cell["activation"]), schedules["coarse"], options=adam)
+    schedule = schedules[cell["fidelity"]]
     first, *intervals = INTERVALS[cell["intervals"]]
     if cell["fidelity"] == "fine" and cell["fine"] == "own":
         first, intervals, schedule = 4 * first, [4 * n for n in intervals], schedule[-1:]
@@ -115,5 +118,8 @@ GRID = Grid("cell of Table 3", OPEN, PLACE, run_cell, apart=("lines",))
 
 def cells_of(seeds: Sequence[int], reading: Choice, models: Iterable[str] = (SPLINE, *MLPS), **size: str) -> list[Cell]:
     """All cells of some models under a reading; MLPs have one fidelity."""
-    parts = ((model, f) for model in models for f in (("coarse",) if model in MLPS else FIDELITIES))
-    return cells_at(GRID, seeds, (place(reading, *part) for part in parts), **size)
+    places = []
+    for model in models:
+        fidelities = ("coarse",) if model in MLPS else tuple(FIDELITIES)
+        places += [place(reading, model, fidelity) for fidelity in fidelities]
+    return cells_at(GRID, seeds, places, **size)

@@ -21,12 +21,17 @@ def constant(*models: str) -> tuple[Curve, ...]:
 
 
 def written_curve(curve: Curve) -> str:
-    return curve[0] if curve[1] == "constant" else f"{curve[0]}, {curve[1]} rate"
+    model, rate = curve
+    if rate == "constant":
+        return model
+    return f"{model}, {rate} rate"
 
 
 def written_steps(size: Size) -> str:
     """Write which part of the published steps is taken."""
-    return "all steps" if size["divisor"] == "1" else f"1/{size['divisor']} of the steps"
+    if size["divisor"] == "1":
+        return "all steps"
+    return f"1/{size['divisor']} of the steps"
 
 
 class Curves(Frozen):

@@ -89,24 +89,31 @@ def train(model: Model, setup: Setup, seed: int, observe: Observer | None = None
         later=model.later,
         scheme=model.scheme,
         per_level=extras,
-        **({"callback": course} if every else {}),
+        callback=course if every else None,
     )
     levels = []
     for trained in done.course:
         net, theta = trained.network, trained.result.theta
         problem = on_network(done.problem, net)
-        seen = {} if observe is None else dict(observe(problem, theta))
-        squares = problem.mean_squares(theta)
-        level = {"parameters": net.n_params, "loss": problem.loss(theta), "error": setup.error(net, theta)}
-        levels.append(level | {"mean squares": squares} | seen)
-    return {
+        level = {
+            "parameters": net.n_params,
+            "loss": problem.loss(theta),
+            "error": setup.error(net, theta),
+            "mean squares": problem.mean_squares(theta),
+        }
+        if observe is not None:
+            level |= observe(problem, theta)
+        levels.append(level)
+    made = {
         "seed": seed,
         "levels": levels,
         "loss": levels[-1]["loss"],
         "error": levels[-1]["error"],
         "seconds": process_time() - began,
-        **({"course": course.with_losses([level.result for level in done.course])} if every else {}),
     }
+    if every:
+        made["course"] = course.with_losses(done.levels)
+    return made
 
 
 def numbers_of(run: Mapping[str, Any], *of_levels: str) -> dict[str, Any]:

@@ -34,6 +34,12 @@ PLACE = (
 )
 
 
+BASES = {SPLINE: "spline", RELU: "relu"}
+
+INPUTS = {"x-y": 2, "level-set": 3}
+"""Of the MLP."""
+
+
 def setup_of(cell: Cell) -> Setup:
     """Return the equation with the inputs and the loss of a cell."""
     level_set = cell["model"] != DENSE or cell["mlp"] == "level-set"
@@ -46,13 +52,12 @@ def setup_of(cell: Cell) -> Setup:
 def model_of(cell: Cell, setup: Setup) -> Model:
     """Return the network of a cell with its training."""
     steps, levels = -(-STEPS // int(cell["divisor"])), int(cell["levels"])
-    rate: Any = 1e-2 if cell["rate"] == "constant" else Decaying(1e-2, 1e-4, steps)
-    options = {"schedule": Ramped(rate)}
+    rates: dict[str, Any] = {"constant": 1e-2, "decaying": Decaying(1e-2, 1e-4, steps)}
+    options = {"schedule": Ramped(rates[cell["rate"]])}
     if cell["model"] == DENSE:
-        net = rk.mlp([3 if cell["mlp"] == "level-set" else 2, 16, 16, 1], "tanh")
+        net = rk.mlp([INPUTS[cell["mlp"]], 16, 16, 1], "tanh")
         return Model(net, (steps * levels,), Attended(), options)
-    basis = "relu" if cell["model"] == RELU else "spline"
-    net = setup.kan(intervals=int(cell["first"]), basis=basis, node_map=cell["map"])
+    net = setup.kan(intervals=int(cell["first"]), basis=BASES[cell["model"]], node_map=cell["map"])
     return Model(net, (steps,) * levels, Attended(), options, scheme=cell["start"])
 
 

@@ -75,7 +75,7 @@ class Term(Frozen):
 
     def __post_init__(self) -> None:
         check_annotated(Term, {"attention": self.attention, "name": self.name, "components": self.components})
-        sides = (self.sides,)
+        sides: tuple[Any, ...] = (self.sides,)
         if not isinstance(self.sides, Side):
             sides = tuple(check_sequence("sides", self.sides, "Sides"))
         if not sides:

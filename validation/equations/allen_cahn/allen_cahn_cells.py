@@ -39,19 +39,28 @@ PLACE = (
     Factor("levels", ("4",), "number of levels", number=True),
 )
 
+BASES = {SPLINE: "spline", RELU: "relu"}
+
 BATCH = 1000
 """Points of a step where there are more."""
 
 
 def with_terms(cell: Cell, setup: Setup) -> Setup:
     """Return the equation without the term that a cell does not have."""
-    return replace(setup, terms=setup.terms[:2]) if cell["periodic"] == "without" else setup
+    if cell["periodic"] == "without":
+        return replace(setup, terms=setup.terms[:2])
+    return setup
+
+
+def few_points(points: int) -> Setup:
+    """Return the equation with few points of all terms."""
+    return allen_cahn_setup(points, initial_points=101, times=26)
 
 
 def setup_of(cell: Cell) -> Setup:
     """Return the equation with the points and the terms of a cell; few of all where those of the equation are few."""
     points = int(cell["points"])
-    setup = allen_cahn_setup(points) if points > BATCH else allen_cahn_setup(points, 101, 26)
+    setup = allen_cahn_setup(points) if points > BATCH else few_points(points)
     if cell["layout"] == "grid":
         side = int(np.sqrt(points))
         grid = tensor_grid(np.linspace(-1.0, 1.0, side), np.linspace(0.0, 1.0, side))
@@ -68,28 +77,34 @@ def model_of(cell: Cell, setup: Setup) -> Model:
     rate: Any = float(cell["rate"])
     if cell["schedule"] == "decaying":
         rate = Decaying(rate, 1e-4, steps)
-    options = {"schedule": Ramped(rate) if cell["rate"] == "1e-2" else rate}
-    trainer = Attended(batch=BATCH) if setup.terms[0].n_points > BATCH else Attended()
+    if cell["rate"] == "1e-2":
+        rate = Ramped(rate)
+    options = {"schedule": rate}
+    trainer = Attended()
+    if setup.terms[0].n_points > BATCH:
+        trainer = Attended(batch=BATCH)
     if cell["model"] == DENSE:
         return Model(rk.mlp([2, 20, 20, 1], "tanh"), (steps * levels,), trainer, options)
-    basis = "relu" if cell["model"] == RELU else "spline"
-    net = setup.kan(domain=(-1.0, 1.0), basis=basis)
+    net = setup.kan(domain=(-1.0, 1.0), basis=BASES[cell["model"]])
     return Model(net, (steps,) * levels, trainer, options, scheme=cell["start"])
 
 
 def ours(cell: Cell, setup: Setup, divisor: int, levels: int) -> Model:
     """Return splines under Levenberg-Marquardt on points drawn anew, the best of several starts."""
-    small = divisor > 1
     points = min(OUR_POINTS, setup.terms[0].n_points)
-    few = allen_cahn_setup(points, 101, 26) if small else allen_cahn_setup(points)
+    if divisor > 1:
+        starts, few, later = 2, few_points(points), None
+    else:
+        starts, few = OUR_STARTS, allen_cahn_setup(points)
+        later = with_terms(cell, allen_cahn_setup(LATER_POINTS))
     return Model(
         setup.kan(),
         tuple(-(-steps // divisor) for steps in OUR_STEPS[:levels]),
         Redrawn(setup.ranges, seed=0),
-        starts=2 if small else OUR_STARTS,
+        starts=starts,
         scheme=cell["start"],
         setup=with_terms(cell, few),
-        later=None if small else with_terms(cell, allen_cahn_setup(LATER_POINTS)),
+        later=later,
     )
 
 

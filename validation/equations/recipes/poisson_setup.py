@@ -25,6 +25,11 @@ def poisson_partials(x: Array, *quantities: Array, data: Array) -> tuple[Any, ..
     return 0.0, 0.0, 0.0, data[:, 0], data[:, 0]
 
 
+def level_set_seeds(inputs: Array) -> FloatArray:
+    """Seeds of the derivatives along both axes at inputs (x, y, |x|)."""
+    return poisson.level_set_seeds(inputs[:, :2])
+
+
 def poisson_setup(
     points: int = 49, weights: tuple[float, float, float] = (1e-2, 1e-1, 1.0), level_set: bool = True
 ) -> Setup:
@@ -49,8 +54,13 @@ def poisson_setup(
     check_annotated(poisson_setup, locals(), but=("points", "weights"))
     weighted = check_weights(weights, "equation", "interface", "boundary")
     inner = np.linspace(-1.0, 1.0, check_count("points", points, 1) + 2)[1:-1]
-    inputs: Any = poisson.level_set_input if level_set else np.asarray
-    seeds: Any = (lambda inputs: poisson.level_set_seeds(inputs[:, :2])) if level_set else AXES
+    inputs: Any = np.asarray
+    seeds: Any = AXES
+    widths, domain = (2, 5, 1), None
+    if level_set:
+        inputs = poisson.level_set_input
+        seeds = level_set_seeds
+        widths, domain = (3, 5, 1), (*poisson.DOMAIN, (0.0, 1.0))
     along = np.linspace(-1.0, 1.0, 50, endpoint=False)
     ones = np.ones_like(along)
     edges = ((along, -ones), (ones, along), (-along, ones), (-ones, -along))
@@ -65,7 +75,7 @@ def poisson_setup(
         name="poisson",
         equation="div(eps grad u) = f on [-1, 1]^2, eps = 1 | 1/2",
         ranges=poisson.DOMAIN,
-        shape=Shape((3 if level_set else 2, 5, 1), 4, (4, 8, 16, 32), "mean-std"),
+        shape=Shape(widths, 4, (4, 8, 16, 32), "mean-std"),
         terms=(
             Term("equation", (inside,), poisson_residual, poisson_partials, weighted[0], data=poisson_data),
             flux_jump("interface", left, right, jump, weighted[1]),
@@ -74,5 +84,5 @@ def poisson_setup(
         reference=poisson.solution,
         grid=tensor_grid(cells, cells),
         inputs=inputs,
-        domain=(*poisson.DOMAIN, (0.0, 1.0)) if level_set else None,
+        domain=domain,
     )

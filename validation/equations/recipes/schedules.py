@@ -81,5 +81,9 @@ class Ramped(Checked):
 
     def __call__(self, step: int) -> float:
         """Return the rate of the step."""
-        full = self.rate(step) if callable(self.rate) else self.rate
-        return full if step >= self.steps else self.first + (full - self.first) * step / self.steps
+        full = self.rate
+        if callable(full):
+            full = full(step)
+        if step >= self.steps:
+            return full
+        return self.first + (full - self.first) * step / self.steps

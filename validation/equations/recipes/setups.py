@@ -106,13 +106,15 @@ class Setup(Frozen):
         widths, intervals, order, **options
             As for :func:`refkan.kan`.
         """
-        chosen = {"node_map": self.shape.node_map, "domain": self.domain or self.ranges} | options
-        return kan(
-            list(self.shape.widths) if widths is None else widths,
-            self.shape.order if order is None else order,
-            self.shape.intervals[0] if intervals is None else intervals,
-            **chosen,
-        )
+        shape = self.shape
+        chosen = {"node_map": shape.node_map, "domain": self.domain or self.ranges} | options
+        if widths is None:
+            widths = list(shape.widths)
+        if order is None:
+            order = shape.order
+        if intervals is None:
+            intervals = shape.intervals[0]
+        return kan(widths, order, intervals, **chosen)
 
     def draw(self, rng: RandomSource, n: int) -> FloatArray:
         """Return n inputs of the network (n, P), drawn uniformly from the domain."""

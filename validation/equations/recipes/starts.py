@@ -110,7 +110,9 @@ def train_starts(
 
 def check_per_level(per_level: Any, n_levels: int) -> list[dict[str, Any]]:
     """Return the options of each level, none by default."""
-    entries = [{}] * n_levels if per_level is None else check_sequence("per_level", per_level, "mappings")
+    if per_level is None:
+        return [{} for _ in range(n_levels)]
+    entries = check_sequence("per_level", per_level, "mappings")
     for k, entry in enumerate(entries):
         check_type(f"per_level[{k}]", entry, Mapping)
     if len(entries) != n_levels:

@@ -90,9 +90,13 @@ class Minibatches:
 
 def part_of(term: Term, rows: IntArray) -> Term:
     """Return a term at some of its points, with their data and the weights of their attention."""
-    data = None if term.known is None else term.known[rows]
+    data = term.known
+    if data is not None:
+        data = data[rows]
     part = term.at(*(side.points[rows] for side in term.sides), data=data)
-    return part if term.attention is None else replace(part, attention=term.attention.part(rows))
+    if term.attention is None:
+        return part
+    return replace(part, attention=term.attention.part(rows))
 
 
 CANDIDATES = 10
@@ -162,7 +166,10 @@ class Attended(Checked):
                 callback(state)
 
         result = minimize(seen, theta, "adam", steps, callback=attend, **options)
-        if self.batch is None or not np.isfinite(value := problem.value(last)):
+        if self.batch is None:
+            return result
+        value = problem.value(last)
+        if not np.isfinite(value):
             return result
         return replace(result, theta=last, value=value, n_evaluations=result.n_evaluations + 1)
 
@@ -282,7 +289,9 @@ def joined(parts: Sequence[Result], message: str) -> Result:
     columns: list[list[Any]] = []
     for k, (part, counts) in enumerate(zip(parts, counted_on(parts), strict=True)):
         h = part.history
-        damping = np.full(h.value.size, np.nan) if h.damping is None else h.damping
+        damping = h.damping
+        if damping is None:
+            damping = np.full(h.value.size, np.nan)
         # The start of a later run is the last point of the one before, on other points: no step.
         columns.append([column[min(k, 1) :] for column in (h.value, h.gradient_norm, *counts, damping)])
     value, norm, seconds, evaluations, dampings = map(np.concatenate, zip(*columns, strict=True))
