@@ -39,11 +39,11 @@ def trained(
     if schedule is None:
         schedule = [QUICK_STEPS] * 2 if quick else [STEPS] * levels
 
-    def told(level: Level, state: State) -> None:
+    def show_step(level: Level, state: State) -> None:
         if show is not None:
             show(f"level {level.index + 1}: step {state.step} of {state.steps}, loss {2 * state.value:.3g}")
 
-    return train_starts(setup, setup.kan(), seed, schedule, callback=told, checkpoint=checkpoint)
+    return train_starts(setup, setup.kan(), seed, schedule, callback=show_step, checkpoint=checkpoint)
 
 
 def table(setup: Setup, result: StagedResult) -> str:

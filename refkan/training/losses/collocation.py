@@ -60,9 +60,9 @@ class Collocation(Frozen):
     Warns
     -----
     UserWarning
-        Once, where a derivative that is asked for jumps at the knots.
+        Once, if a requested derivative jumps at the knots.
     DiscontinuousLossWarning
-        Where second derivatives are asked for, hidden layers have outside="linear", and the maps before them are
+        If second derivatives are requested, hidden layers have outside="linear", and the maps before them are
         "min-max", which keep activations on the ends of their domains. With node_map="sigmoid" the loss is smooth.
 
     Examples

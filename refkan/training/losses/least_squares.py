@@ -174,7 +174,7 @@ class LeastSquares(OnSamples):
     def value(self, theta: Array) -> Any:
         """Return ``|r|^2 / 2 = 1/(2N) sum_s w_s |F(x_s) - y_s|^2``: a float, complex for complex theta.
 
-        It is infinite where the network refuses theta as its values overflow: a diverging optimiser must be told of it.
+        It is infinite if the values of the network overflow, so that a diverging optimiser notices.
         """
         try:
             return self._value(self.misfit(theta))

@@ -34,7 +34,7 @@ class Penalized(Frozen):
     Raises
     ------
     TypeError
-        If the loss has no `Network`; when residuals are asked of a loss that has none.
+        If the loss has no `Network`; if residuals are requested of a loss that has none.
     ValueError
         For negative factors, and for a roughness of splines with free knots.
 

@@ -19,8 +19,8 @@ def fingerprint(value: Any, name: str = "value") -> str:
     Raises
     ------
     TypeError
-        At anything that may change in place or whose content is not known, named by where it is: no stored result could
-        be told to belong to it.
+        At anything that may change in place or whose content is not known, named by its place: no stored result could
+        be matched to it.
 
     Examples
     --------
@@ -81,6 +81,6 @@ def _parts(value: Any, where: str, within: tuple[int, ...]) -> Iterable[bytes]:
                     yield from _parts(getattr(value, field.name), f"{where}.{field.name}", inside)
         case _:
             raise TypeError(
-                f"{where} must be data that does not change in place, so that a stored result can be told to belong to "
-                f"it; got {type(value).__name__}"
+                f"{where} must be data that does not change in place, so that a stored result can be matched to it; "
+                f"got {type(value).__name__}"
             )

@@ -116,13 +116,13 @@ def _minimize(
     if not callable(method):
         return minimize(problem, theta, method, steps, **{"callback": callback, "progress": report, **options})
 
-    def told(state: State) -> None:  # a method of one's own knows of callbacks only
+    def after_step(state: State) -> None:  # a method of one's own knows callbacks only
         if report is not None:
             report(replace(state, theta=state.theta.copy()))
         if callback is not None:
             callback(state)
 
-    result = method(problem, theta, steps=steps, callback=told, **options)
+    result = method(problem, theta, steps=steps, callback=after_step, **options)
     check_type("what method returns", result, Result)
     note(report, f"{result.message}, value {result.value:.4g}")
     return result

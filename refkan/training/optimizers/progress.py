@@ -12,7 +12,7 @@ from refkan.base.long_runs.exit_codes import say
 from refkan.training.optimizers.results import State
 
 Report = Callable[[State], Any]
-"""Called with a `State` after every step; told of endings as well where it has a method ``note(text)``."""
+"""Called with a `State` after every step; its method ``note(text)``, if it has one, is called at the end of a run."""
 
 
 class ProgressLines:
@@ -55,14 +55,14 @@ class ProgressLines:
 
 
 class Staged(Frozen, eq=True):
-    """Tells of the steps of a part of a training: which part it is stands in ``state.stage``.
+    """Reports the steps of a part of a training, with the name of the part in ``state.stage``.
 
     Attributes
     ----------
     report : callable
     stage : str
     endings : bool
-        Whether the endings of parts are told too.
+        Whether the endings of parts are reported too.
     """
 
     report: Report
@@ -70,17 +70,17 @@ class Staged(Frozen, eq=True):
     endings: bool = True
 
     def __call__(self, state: State) -> None:
-        """Tell of a step."""
+        """Report a step."""
         self.report(replace(state, stage=self.stage))
 
     def note(self, text: str) -> None:
-        """Tell of an ending."""
+        """Report an ending."""
         if self.endings:
             note(self.report, f"{self.stage}: {text}")
 
 
 def report_of(progress: Any) -> Report | None:
-    """Return what is to be told of steps, None for nothing; TypeError for what is neither a bool nor callable."""
+    """Return the function that receives each step, None for none; TypeError for anything but a bool or a function."""
     if progress is None or isinstance(progress, bool | np.bool_):
         return ProgressLines() if progress else None
     if not callable(progress):
@@ -94,7 +94,7 @@ def staged(report: Report | None, stage: str, endings: bool = True) -> Report | 
 
 
 def note(report: Report | None, text: str) -> None:
-    """Tell of an ending where that is wanted."""
-    tell = getattr(report, "note", None)
-    if tell is not None:
-        tell(text)
+    """Report an ending if the report takes it."""
+    write = getattr(report, "note", None)
+    if write is not None:
+        write(text)

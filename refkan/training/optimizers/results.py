@@ -27,7 +27,7 @@ class State(Frozen):
     steps : int
         Steps at most.
     stage : str
-        For progress: which part of a training this is, such as "level 2 of 4, 110 parameters"; empty if it is all.
+        For progress: which part of a training this is, such as "stage 1, 110 parameters"; empty if it is all.
 
     Examples
     --------

@@ -32,7 +32,7 @@ class Ending(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a method makes of an iterate: the next one, and whether the decrease is as small as it is asked to be."""
+    """A step of a method: the next iterate, and whether the decrease is below `tolerance_change`."""
 
     iterate: Iterate
     decrease: float = 0.0

@@ -33,10 +33,10 @@ def on_initial_line(initial: Callable[[FloatArray], FloatArray]) -> Callable[[Fl
     return lambda inputs: initial(inputs[:, :1])[:, 0]
 
 
-def on_strip(problem: ModuleType, inside: Term, start: FloatArray, weight: float, ends: Term, **told: Any) -> Setup:
+def on_strip(problem: ModuleType, inside: Term, start: FloatArray, weight: float, ends: Term, **more: Any) -> Setup:
     """A set-up on [-1, 1] x [0, 1]: the equation inside, initial values at `start`, and what holds at the ends of x."""
     terms = inside, prescribed("initial", start, on_initial_line(problem.initial), weight), ends
-    return Setup(ranges=problem.DOMAIN, terms=terms, grid=SPACE_TIME, **told)
+    return Setup(ranges=problem.DOMAIN, terms=terms, grid=SPACE_TIME, **more)
 
 
 def burgers_residual(x: Array, u: Array, u_x: Array, u_t: Array, u_xx: Array) -> Array:
@@ -126,7 +126,7 @@ def allen_cahn_setup(
     points : int
         Collocation points, drawn uniformly.
     initial_points, times : int
-        Initial points, and times at which periodicity of values and slopes is asked for.
+        Initial points, and times at which values and slopes must be periodic.
     weights : tuple
         Of equation, initial values and periodicity.
     seed : int

@@ -300,14 +300,14 @@ def joined(parts: Sequence[Result], message: str) -> Result:
 
 
 def _shifted(callback: Any, done: int, parts: Sequence[Result]) -> Callable[[State], None] | None:
-    """A callback that is told steps, evaluations and seconds since the start of the level."""
+    """Return a callback that receives steps, evaluations and seconds since the start of the level."""
     if callback is None:
         return None
     evaluations = sum(part.n_evaluations for part in parts)
     seconds = sum(float(part.history.seconds[-1]) for part in parts)
 
-    def told(state: State) -> None:
+    def shifted(state: State) -> None:
         spent, count = seconds + state.seconds, evaluations + state.n_evaluations
         callback(replace(state, step=done + state.step, n_evaluations=count, seconds=spent))
 
-    return told
+    return shifted
