@@ -35,18 +35,18 @@ Natural = Annotated[int, partial(check_count, minimum=1)]
 def check_annotated(owner: Any, values: Mapping[str, Any], but: Sequence[str] = ()) -> None:
     """Raise TypeError or ValueError unless values are what the annotations of a function or a dataclass say.
 
-    Texts, flags, numbers, objects of classes, functions, and sequences and mappings of them are compared. An ``int``
-    counts or numbers something and is not negative, a ``float`` is not NaN. What is ``Annotated[kind, check]``, such as
-    `Positive`, is left to ``check(name, value)``, which raises or returns the value. `Any`, arrays and names that are
-    imported for type checkers only are left to whoever uses them.
+    Texts, flags, numbers, objects of classes, functions, and sequences and mappings of them are checked. An ``int`` is
+    a count or an index and not negative, a ``float`` is not NaN. ``Annotated[kind, check]``, such as `Positive`, calls
+    ``check(name, value)``, which raises or returns the value. `Any`, arrays and names that are imported only for type
+    checkers are not checked here.
 
     Parameters
     ----------
     owner : function or class
     values : mapping
-        By the names of parameters or fields; other names are passed over, so that `locals()` serves.
+        By the names of parameters or fields; other names are ignored, so that `locals()` can be passed.
     but : sequence of str
-        Names of those whose own check says more.
+        Names of arguments that have a more specific check elsewhere.
     """
     for name, hint in _hints(owner).items():
         if name not in values or name in but:
@@ -70,7 +70,7 @@ def _check_path(name: str, value: Any) -> None:
 
 
 def as_annotated(owner: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check values as `check_annotated` does, and return them as the checks of their annotations return them."""
+    """Check values as `check_annotated` does, and return those that the checks of their annotations return."""
     check_annotated(owner, values)
     converted = dict(values)
     for name, hint in _hints(owner).items():
@@ -81,19 +81,22 @@ def as_annotated(owner: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_checks(hint: Any) -> list[Any]:
-    """The parts of an annotation that bring checks with them."""
-    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    """The parts of an annotation that have checks."""
+    parts: tuple[Any, ...] = (hint,)
+    if get_origin(hint) in (Union, UnionType):
+        parts = get_args(hint)
     return [part for part in parts if get_origin(part) is Annotated]
 
 
 def _refuse(name: str, value: Any, hint: Any) -> None:
-    """Raise the error that says most of a value which is not what an annotation says."""
+    """Raise the most specific error about a value that does not match its annotation."""
     for part in _with_checks(hint):
         part.__metadata__[0](name, value)
-    item = get_args(hint)[0] if get_origin(hint) is Sequence else None
-    if isinstance(item, type) and is_sequence(value):
-        for k, entry in enumerate(value):
-            check_type(f"{name}[{k}]", entry, item)
+    if get_origin(hint) is Sequence and is_sequence(value):
+        item = get_args(hint)[0]
+        if isinstance(item, type):
+            for k, entry in enumerate(value):
+                check_type(f"{name}[{k}]", entry, item)
     if get_origin(hint) is Literal:
         check_choice(name, value, get_args(hint))
     if hint in (int, int | None):
@@ -122,7 +125,7 @@ def written(hint: Any) -> str:
 
 
 class Checked(Frozen, eq=True):
-    """A frozen dataclass, compared by its fields, which are to be what their annotations say, see `check_annotated`."""
+    """A frozen dataclass, compared by its fields, which must match their annotations, see `check_annotated`."""
 
     def __post_init__(self) -> None:
         check_annotated(type(self), vars(self))
@@ -145,7 +148,7 @@ def _hints(owner: Any) -> dict[str, Any]:
 
 
 def _is_a(value: Any, hint: Any) -> bool:
-    """Whether a value is what an annotation says, as far as it is looked at."""
+    """Whether a value matches an annotation, as far as `check_annotated` looks."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is bool:
         return isinstance(value, bool | np.bool_)

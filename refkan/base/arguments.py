@@ -1,4 +1,4 @@
-"""Checks of arguments at the public boundary: each error names the argument, the requirement and what came."""
+"""Checks of arguments at the public boundary: each error names the argument, the requirement and the value."""
 
 import inspect
 import math
@@ -17,11 +17,16 @@ FLOAT64 = np.dtype(np.float64)
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
-    """Return `value` if it is one of the strings `choices`, else raise ValueError, with the name that is meant."""
+    """Return `value` if it is one of the strings `choices`, else raise ValueError, which names a close one."""
     known = list(choices)
     if not isinstance(value, str) or value not in known:
-        meant = f": did you mean {near!r}?" if isinstance(value, str) and (near := nearest(value, known)) else ""
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}; got {short(value)}{meant}")
+        message = f"{name} must be one of {', '.join(map(repr, known))}; got {short(value)}"
+        near = None
+        if isinstance(value, str):
+            near = nearest(value, known)
+        if near is not None:
+            message += f": did you mean {near!r}?"
+        raise ValueError(message)
     return value
 
 
@@ -59,14 +64,15 @@ def check_count(name: str, value: object, minimum: int = 0, maximum: int | None 
         count = operator.index(value)  # type: ignore[arg-type]  # refuses floats, accepts NumPy integers
     except TypeError:
         raise TypeError(f"{name} must be an integer; got {value!r}") from None
-    if count < minimum or (maximum is not None and count > maximum):
-        bound = f"at least {minimum}" if count < minimum else f"at most {maximum}"
-        raise ValueError(f"{name} must be {bound}; got {count}")
+    if count < minimum:
+        raise ValueError(f"{name} must be at least {minimum}; got {count}")
+    if maximum is not None and count > maximum:
+        raise ValueError(f"{name} must be at most {maximum}; got {count}")
     return count
 
 
 def check_function(name: str, function: object, count: int, *keywords: str) -> None:
-    """Refuse what cannot be called with `count` arguments and the keywords; compiled functions may not tell."""
+    """Raise TypeError unless a function takes `count` arguments and the keywords; some compiled ones cannot say."""
     if not callable(function):
         raise TypeError(f"{name} must be a function; got {function!r}")
     try:
@@ -138,7 +144,7 @@ def numbers(name: str, value: Any) -> Array:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be an array; got rows of different lengths") from None
-    except Exception as error:  # what a foreign array says of itself: a tensor that requires a gradient, for one
+    except Exception as error:  # of foreign arrays, such as a tensor that requires a gradient
         raise TypeError(f"{name} must be an array of numbers; got {type(value).__name__}: {error}") from None
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{name} must hold numbers; got dtype {array.dtype}")
@@ -162,16 +168,22 @@ def as_array(name: str, value: Any, ndim: int | None = None, finite: bool = True
         array = value
     else:
         array = numbers(name, value)
-        array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
+        if array.dtype.kind == "c":
+            array = array.astype(np.complex128, copy=False)
+        else:
+            array = array.astype(np.float64, copy=False)
     if ndim is not None and array.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim != 1)}; got shape {array.shape}")
+        dimensions = "1 dimension"
+        if ndim != 1:
+            dimensions = f"{ndim} dimensions"
+        raise ValueError(f"{name} must have {dimensions}; got shape {array.shape}")
     if finite:
         require_finite(name, array)
     return array
 
 
 MANY_ENTRIES = 2**16
-"""Entries from which on their sum is asked first: it makes no array of truth values, whose memory takes longer."""
+"""Entries from which on their sum is tried first: it allocates no array of truth values."""
 
 
 def all_finite(array: Array) -> bool:
@@ -187,8 +199,10 @@ def require_finite(name: str, array: Array, more: str = "") -> None:
     """Raise ValueError unless all entries are finite; the first other one is named, and `more` follows."""
     if not all_finite(array):
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        where = "".join(f"[{', '.join(map(str, index))}]") if index else ""
-        raise ValueError(f"{name} must be finite; got {name}{where} = {array[index]}{more}")
+        entry = name
+        if index:
+            entry += f"[{', '.join(map(str, index))}]"
+        raise ValueError(f"{name} must be finite; got {entry} = {array[index]}{more}")
 
 
 def real(name: str, array: Array) -> FloatArray:
@@ -205,7 +219,7 @@ def check_type(name: str, value: object, kind: type) -> None:
 
 
 def as_generator(name: str, value: Any) -> np.random.Generator:
-    """Return what `numpy.random.default_rng` makes of a value other than None, whose numbers are never the same."""
+    """Return ``numpy.random.default_rng(value)``, but refuse None, for which the numbers differ each time."""
     with suppress(TypeError, ValueError):
         if value is not None and not isinstance(value, bool):
             return np.random.default_rng(value)
@@ -213,14 +227,14 @@ def as_generator(name: str, value: Any) -> np.random.Generator:
 
 
 def is_sequence(value: object) -> bool:
-    """Whether `value` is a list, a tuple, an array with an axis or the like, no text."""
+    """Whether `value` is a list, a tuple, an array with an axis or the like, but no text."""
     if isinstance(value, np.ndarray):
         return value.ndim > 0
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def check_sequence(name: str, value: Any, items: str) -> Any:
-    """Return `value` if it is a sequence, see `is_sequence`; `what` says in messages what it is to hold."""
+    """Return `value` if it is a sequence, see `is_sequence`; messages say that it holds `items`."""
     if not is_sequence(value):
         raise TypeError(f"{name} must be a sequence of {items}; got {short(value)}")
     return value
@@ -252,20 +266,25 @@ def as_samples(name: str, value: Any, columns: int, finite: bool = True) -> Arra
 
 
 def require_finite_rows(name: str, array: Array) -> None:
-    """Raise ValueError unless all rows are finite; the first entry is named, and how many rows to leave out."""
-    if not (whole := np.isfinite(array).all(axis=1)).all():
+    """Raise ValueError unless all rows are finite; name the first bad entry, and how many rows to leave out."""
+    whole = np.isfinite(array).all(axis=1)
+    if not whole.all():
         require_finite(name, array, f": leave out the {np.sum(~whole)} of {whole.size} rows that are not finite")
 
 
 def as_columns(name: str, value: Any, columns: int | None = None) -> Array:
-    """Convert to an array of two dimensions, whose entries the caller checks; one dimension comes with the remedy.
+    """Convert to an array of two dimensions, whose entries the caller checks.
 
-    Where several `columns` are wanted, as many numbers are one row.
+    The message on one dimension names the remedy: a row, if there are several `columns` and as many numbers, or a
+    column.
     """
     array = as_array(name, value, finite=False)
     if array.ndim != 2:
-        row = array.ndim == 1 and columns is not None and columns == array.size > 1
-        remedy = f": one row is {name}[None]" if row else f": one column is {name}[:, None]" if array.ndim == 1 else ""
+        remedy = ""
+        if array.ndim == 1:
+            remedy = f": one column is {name}[:, None]"
+        if array.ndim == 1 and columns == array.size > 1:
+            remedy = f": one row is {name}[None]"
         raise ValueError(f"{name} must have 2 dimensions; got shape {array.shape}{remedy}")
     return array
 
@@ -273,12 +292,14 @@ def as_columns(name: str, value: Any, columns: int | None = None) -> Array:
 def check_target(name: str, target: object, shape: tuple[int, ...], complex_values: bool = False) -> None:
     """Raise unless an array of exactly `shape` can be written into: float64, or complex128 for complex values.
 
-    Compiled loops do not look where an array ends, what its numbers are, or whether it may be written to: this check
-    comes before any of them writes.
+    Compiled loops check neither bounds, nor the dtype, nor whether the array may be written to. This check comes
+    before any of them writes.
     """
     if not isinstance(target, np.ndarray):
         raise TypeError(f"{name} must be an array to write into; got {type(target).__name__}")
-    wanted = [np.dtype(np.complex128)] if complex_values else [np.dtype(np.float64), np.dtype(np.complex128)]
+    wanted = [np.dtype(np.complex128)]
+    if not complex_values:
+        wanted.insert(0, FLOAT64)
     if target.dtype not in wanted:
         raise TypeError(f"{name} must be an array of dtype {wanted[0]} to write into; got dtype {target.dtype}")
     if target.shape != shape:

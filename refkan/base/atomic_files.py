@@ -1,4 +1,4 @@
-"""Files written whole or not at all: under a temporary name, then renamed; what dead writers left is removed."""
+"""Files written whole or not at all: under a temporary name, then renamed. Leftovers of dead writers are removed."""
 
 import errno
 import glob
@@ -13,7 +13,7 @@ TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 """Names of temporary files of `write_atomically`."""
 
 ABANDONED = 3600.0
-"""Seconds from which on a temporary file is taken for one of a dead writer: none writes for so long."""
+"""Seconds after which a temporary file is taken for one of a dead writer."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -45,7 +45,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def sweep(folder: Path, name: str = "") -> None:
     """Remove temporary files of `write_atomically` that are older than an hour, of the file `name` or of all."""
-    for temporary in folder.glob(f".{glob.escape(name)}{'' if name else '*'}.*.tmp"):
+    of_file = glob.escape(name) or "*"
+    for temporary in folder.glob(f".{of_file}.*.tmp"):
         if TEMPORARY.fullmatch(temporary.name) is not None:
             with suppress(OSError):  # of others' files, and where another sweep was first
                 if time.time() - temporary.stat().st_mtime > ABANDONED:
@@ -53,15 +54,17 @@ def sweep(folder: Path, name: str = "") -> None:
 
 
 def read_file(path: Path) -> bytes:
-    """Return what a file holds.
+    """Return the contents of a file.
 
     Raises
     ------
     OSError
-        Naming it, also for a folder, a pipe or a device: to read a pipe would wait without end.
+        The message names the file. A folder, a pipe or a device is refused: reading a pipe could wait for ever.
     """
     if path.exists() and not path.is_file():
-        number = errno.EISDIR if path.is_dir() else errno.EINVAL
+        number = errno.EINVAL
+        if path.is_dir():
+            number = errno.EISDIR
         raise OSError(number, "must be a file, not a folder, a pipe or a device", str(path))
     return path.read_bytes()
 

@@ -82,8 +82,11 @@ class ConvergenceError(RuntimeError):
 
 @contextmanager
 def located(place: str, kind: type[Exception] | tuple[type[Exception], ...] = ValueError) -> Iterator[None]:
-    """Put the place, if it has a name, in front of what errors of a kind say that are raised within."""
+    """Put the place, if it has a name, in front of the messages of errors of a kind that are raised within."""
     try:
         yield
     except kind as error:
-        raise type(error)(f"{place}: {error}" if place else str(error)) from None
+        message = str(error)
+        if place:
+            message = f"{place}: {message}"
+        raise type(error)(message) from None

@@ -1,4 +1,4 @@
-"""Packages that refkan does not ask for by itself: the extras that bring them, and imports that say so."""
+"""Optional packages: the extras that install them, and imports whose errors name the extra."""
 
 import platform
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ EXTRAS = {
     "torch": "backends", "jax": "backends", "kan": "backends", "pykan": "backends", "jaxkan": "backends",
     "flashkan": "backends", "inkan": "backends", "KANditioned": "backends", "flax": "backends",
 }  # fmt: skip
-"""By the name of the package or of what it is imported as."""
+"""The extra of each package, by the name of the package or of its module."""
 
 
 def how_to_install(package: str, alone: str = "") -> str:
@@ -28,7 +28,10 @@ def how_to_install(package: str, alone: str = "") -> str:
     extra = EXTRAS.get(package)
     if extra is None:
         return f"pip install {alone or package}"
-    return f"pip install 'refkan[{extra}]'" + (f", or {alone} alone" if alone else "")
+    text = f"pip install 'refkan[{extra}]'"
+    if alone:
+        text += f", or {alone} alone"
+    return text
 
 
 def needed(owner: str, module: str, alone: str = "") -> Any:
@@ -52,8 +55,9 @@ def needed(owner: str, module: str, alone: str = "") -> Any:
         lacking = (error.name or package).partition(".")[0]
         if lacking != package:
             text = f"{owner} needs {lacking}, which {package} imports and which is not installed"
-            # Extras bring what their packages import, too.
-            whole = package if package in EXTRAS and lacking not in EXTRAS else lacking
+            whole = lacking
+            if package in EXTRAS and lacking not in EXTRAS:  # the extra brings what its packages import, too
+                whole = package
             raise ImportError(f"{text}: {how_to_install(whole)}") from error
         raise ImportError(f"{owner} needs {package}: {how_to_install(package, alone)} ({error})") from error
     except ImportError as error:

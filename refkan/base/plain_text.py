@@ -1,11 +1,11 @@
-"""Text of users and of their programs, as files, terminals and XML can take it; bounds in decimals that are bounds."""
+"""Text that files, terminals and XML can hold, and decimals rounded to one side."""
 
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
 UNPRINTABLE = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Control characters, which terminals obey, lone surrogates, which UTF-8 has not, and what XML has not."""
+"""Control characters, which terminals obey, lone surrogates (invalid in UTF-8), characters not allowed in XML."""
 
 
 def printable(text: object) -> str:
@@ -31,7 +31,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def rounded(number: Fraction, digits: int, above: bool = False) -> Decimal:
-    """Return the nearest decimal of so many digits that is not above the number, or not below it.
+    """Round a number down, or up with above=True, to a decimal of so many digits.
 
     Examples
     --------
@@ -39,5 +39,6 @@ def rounded(number: Fraction, digits: int, above: bool = False) -> Decimal:
     >>> str(rounded(Fraction(2, 3), 3)), str(rounded(Fraction(2, 3), 3, above=True)), str(rounded(Fraction(1, 2), 3))
     ('0.666', '0.667', '0.5')
     """
-    context = Context(prec=digits, rounding=ROUND_CEILING if above else ROUND_FLOOR)
+    rounding = {False: ROUND_FLOOR, True: ROUND_CEILING}[above]
+    context = Context(prec=digits, rounding=rounding)
     return context.divide(Decimal(number.numerator), Decimal(number.denominator))

@@ -86,13 +86,17 @@ def short(value: Any) -> str:
     ('float64[3, 2]', '[0.5] * 4', "{'a': 1}", 'sin')
     """
     if isinstance(value, np.ndarray) or sparse.issparse(value):
-        kind = str(value.dtype) if isinstance(value, np.ndarray) else f"{type(value).__name__} of {value.dtype}"
+        kind = str(value.dtype)
+        if not isinstance(value, np.ndarray):
+            kind = f"{type(value).__name__} of {kind}"
         return f"{kind}[{', '.join(map(str, value.shape))}]"
     if isinstance(value, list | tuple):
         return _sequence(value)
     if isinstance(value, Mapping):
         items = [f"{key!r}: {short(item)}" for key, item in value.items()]
-        return "{" + ", ".join(items) + "}" if len(items) <= FEW else f"{{{items[0]}, ... {len(items)} entries}}"
+        if len(items) > FEW:
+            items = [items[0], f"... {len(items)} entries"]
+        return "{" + ", ".join(items) + "}"
     if isinstance(value, float):  # and those of NumPy
         return repr(float(value))
     if isinstance(value, ShortRepr):
@@ -102,16 +106,28 @@ def short(value: Any) -> str:
     text = repr(value)
     if text.startswith("<"):  # and an address follows
         return type(value).__name__
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    if len(text) > LONGEST:
+        return f"{text[: LONGEST - 3]}..."
+    return text
 
 
 def _sequence(value: list[Any] | tuple[Any, ...]) -> str:
-    left, right = "[]" if isinstance(value, list) else "()"
-    if len(value) > 1 and _alike(value):
-        return f"{left}{short(value[0])}{',' * (right == ')')}{right} * {len(value)}"
-    if len(value) > (WHOLE if all(isinstance(item, int) for item in value[:MANY]) else FEW):
-        return f"{left}{short(value[0])}, ... {len(value)} items{right}"
-    return f"{left}{', '.join(map(short, value))}{',' * (len(value) == 1 and right == ')')}{right}"
+    length, at_most, times = len(value), FEW, ""
+    if all(isinstance(item, int) for item in value[:MANY]):
+        at_most = WHOLE
+    items = []
+    if length > 1 and _alike(value):
+        items, times = [short(value[0])], f" * {length}"
+    elif length > at_most:
+        items = [short(value[0]), f"... {length} items"]
+    else:
+        items = [short(item) for item in value]
+    text = ", ".join(items)
+    if isinstance(value, list):
+        return f"[{text}]{times}"
+    if len(items) == 1:
+        text += ","
+    return f"({text}){times}"
 
 
 def _alike(value: list[Any] | tuple[Any, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Singular value decompositions that are found."""
+"""Singular value decompositions with a second driver where the first fails."""
 
 import numpy as np
 from scipy import linalg
@@ -7,11 +7,11 @@ from refkan.base.array_types import FloatArray
 
 
 def svd(A: FloatArray, full_matrices: bool = False) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """A = U diag(s) V for a finite matrix A (m, n): U, s falling, V with right singular vectors as rows.
+    """Return U, s (falling) and V with A = U diag(s) V, for a finite matrix A (m, n); right vectors are rows of V.
 
-    By divide and conquer, and by QR iteration where that gives up: graded matrices of numerical rank far below their
-    size, such as triangular factors of Jacobians of networks with idle knots, make LAPACK's `gesdd` fail. The other
-    is slower by a factor of a few, and as accurate.
+    LAPACK's divide and conquer, `gesdd`, fails for graded matrices whose numerical rank is far below their size, such
+    as triangular factors of Jacobians of networks with idle knots. QR iteration, `gesvd`, then takes its place; it is
+    as accurate, and several times slower.
 
     Raises
     ------

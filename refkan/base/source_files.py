@@ -1,4 +1,4 @@
-"""Files of users run as modules: from the source as it is, never from bytecode that an earlier import left behind."""
+"""Run files of users as modules, always from their source, never from cached bytecode."""
 
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
@@ -7,10 +7,10 @@ from types import CodeType, ModuleType
 
 
 class _FromSource(SourceFileLoader):
-    """Compiles what the file holds now.
+    """Compiles the present source.
 
-    Python takes a file for unchanged if its size and the second of its last change are. An edit of one digit within a
-    second is none to it: the statement of before would be judged under the name of the present one.
+    Python considers a file unchanged if its size and the second of its modification are, so a one-digit edit within a
+    second goes unnoticed: the old statement would be judged under the name of the new one.
     """
 
     def get_code(self, fullname: str) -> CodeType:

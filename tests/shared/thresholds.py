@@ -56,7 +56,7 @@ LOWERED = {
     "refkan.training.optimizers.second_order.linear_layer": {"CHUNK": 6},
     "refkan.training.optimizers.second_order.damped_systems": {"QR_WORK": 0.0},
     "refkan.training.multilevel.unchanged_functions": {"MEASURED": 4, "ELSEWHERE": 5},
-    "refkan.analysis.conditioning.spectrum_of_problem": {"BLOCK_ENTRIES": 1},
+    "refkan.analysis.conditioning.jacobian_factors": {"BLOCK_ENTRIES": 1},
 }  # fmt: skip
 """By module: each size and what it is lowered to. Blocks leave a rest of the samples of a test, chunks a single one."""
 

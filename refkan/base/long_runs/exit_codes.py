@@ -1,4 +1,4 @@
-"""Exit codes of commands, and the one line in which each says that it refuses, fails or was interrupted."""
+"""Exit codes of commands, and the line in which a command says that it refuses, fails or was interrupted."""
 
 import os
 import sys
@@ -21,9 +21,9 @@ def guarded(command: str, run: Callable[[], int], sizes: str = "", kept: Callabl
     command
         Its name, for messages.
     run
-        Returns the exit code of what went well.
+        Returns the exit code if nothing is raised.
     sizes
-        Options that ask for less memory.
+        Options that need less memory.
     kept
         Says what is kept of a run that was interrupted or failed.
     """
@@ -52,7 +52,7 @@ def guarded(command: str, run: Callable[[], int], sizes: str = "", kept: Callabl
 
 
 def _leave_output() -> None:
-    """Drop what cannot be written, on a full disk or after the end of the reader: at the exit it would fail again."""
+    """Drop output that cannot be written, on a full disk or after the reader ended: it would fail again at the exit."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -61,9 +61,13 @@ def _leave_output() -> None:
 
 
 def out_of_memory(error: MemoryError, options: str) -> str:
-    """Say what to do when there is too little memory for what was asked."""
-    detail = f" ({error})" if str(error) else ""
-    return f"not enough memory{detail}" + (f": ask for less by {options}" if options else "")
+    """Say that memory does not suffice, and which options need less of it."""
+    text = "not enough memory"
+    if str(error):
+        text += f" ({error})"
+    if options:
+        text += f": ask for less by {options}"
+    return text
 
 
 def refuse(command: str, error: object, code: int = USAGE) -> int:

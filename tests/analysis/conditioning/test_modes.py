@@ -10,7 +10,7 @@ import pytest
 from scipy import linalg
 
 import refkan as rk
-from refkan.analysis.conditioning import spectrum_of_problem
+from refkan.analysis.conditioning import jacobian_factors
 from refkan.analysis.conditioning.coordinate_frames import IDENTITY, basis_frame
 from refkan.analysis.conditioning.modes import Modes, factor_modes, require_normal, rounding_level, symmetric_modes
 from refkan.base import singular_values
@@ -209,11 +209,11 @@ def test_a_matrix_is_the_product_whichever_algorithm_converges(monkeypatch, shap
 def test_the_memory_that_is_asked_for_holds_what_is_formed(monkeypatch, entries):
     """Eight doubles for each entry of R^T R and those of a block, more than is taken at its peak, and not tenfold."""
     asked = []
-    monkeypatch.setattr(spectrum_of_problem, "BLOCK_ENTRIES", entries)
-    monkeypatch.setattr(spectrum_of_problem, "require_memory", lambda size, *_: asked.append(size))
+    monkeypatch.setattr(jacobian_factors, "BLOCK_ENTRIES", entries)
+    monkeypatch.setattr(jacobian_factors, "require_memory", lambda size, *_: asked.append(size))
     problem, theta = spectrum_problems.small()
     m, M = problem.n_residuals, theta.size
-    for function in (spectrum_of_problem.triangle, spectrum_of_problem.jacobian):
+    for function in (jacobian_factors.triangle, jacobian_factors.jacobian):
         function(problem, theta)
         tracemalloc.start()
         function(problem, theta)

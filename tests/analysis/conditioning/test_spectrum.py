@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.sparse.linalg import aslinearoperator
 
 import refkan as rk
-from refkan.analysis.conditioning import null_vectors, spectrum_of_problem
+from refkan.analysis.conditioning import jacobian_factors, null_vectors
 from refkan.analysis.conditioning.spectrum_of_problem import ASYMMETRY
 from tests.analysis.conditioning.spectrum_problems import W, X, Y, falling, small
 from tests.shared.factories import EPS, SOME_NETWORKS, NetworkCase, name
@@ -81,11 +81,11 @@ def test_weights_are_the_users():
 def test_blocks_of_rows_give_the_same_triangle(monkeypatch):
     problem, theta = problem_of(NetworkCase("spline", "mean-std"), W)
     whole = rk.spectrum(problem, theta)
-    monkeypatch.setattr("refkan.analysis.conditioning.spectrum_of_problem.BLOCK_ENTRIES", 1)
+    monkeypatch.setattr("refkan.analysis.conditioning.jacobian_factors.BLOCK_ENTRIES", 1)
     x = np.tile(X, (8, 1)) + 1e-3 * np.random.default_rng(1).standard_normal((560, 2))
     many = rk.LeastSquares(problem.net, x, np.zeros((560, 2)))
     spectrum = rk.spectrum(many, theta)
-    assert spectrum_of_problem.triangle(many, theta).shape == (theta.size, theta.size)
+    assert jacobian_factors.triangle(many, theta).shape == (theta.size, theta.size)
     np.testing.assert_allclose(
         spectrum.values, falling(many.gauss_newton(theta)), rtol=0, atol=1e3 * EPS * spectrum.largest
     )
