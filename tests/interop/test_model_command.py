@@ -39,7 +39,7 @@ def test_a_network_of_refkan_says_what_its_functions_are(file, tmp_path, capsys)
 
 def test_refine(file, tmp_path, capsys):
     out = tmp_path / "fine.npz"
-    assert main(["model", "refine", str(file), "--factor", "3", "--output", str(out)]) == 0
+    assert main(["model", "refine", str(file), "--output", str(out)]) == 0
     assert capsys.readouterr().out.count("values differ by") == 2
     with np.load(file) as old, np.load(out) as new:
         x = np.random.default_rng(1).uniform(-3, 4, (100, 2))
@@ -50,7 +50,7 @@ def test_refine(file, tmp_path, capsys):
 
 def test_a_finer_grid_of_another_function_is_noticed(file, tmp_path, monkeypatch, capsys):
     finer = model._finer
-    monkeypatch.setattr(model, "_finer", lambda net, theta, factor: finer(net, theta * (1 + 1e-8), factor))
+    monkeypatch.setattr(model, "_finer", lambda net, theta: finer(net, theta * (1 + 1e-8)))
     assert main(["model", "refine", str(file), "--output", str(tmp_path / "fine.npz")]) == 1
     assert "values differ by more than 1e-12" in capsys.readouterr().err
 
@@ -61,10 +61,10 @@ def test_refine_networks_of_our_own(outside, tmp_path, capsys):
     net, theta = rk.kan([2, 3, 1], 3, 4, outside=outside, node_map="sigmoid").initialize(np.random.default_rng(1), x)
     file, out = tmp_path / "net.npz", tmp_path / "fine.npz"
     rk.save(file, net, theta)
-    assert main(["model", "refine", str(file), "--factor", "3", "--output", str(out)]) == 0
+    assert main(["model", "refine", str(file), "--output", str(out)]) == 0
     assert capsys.readouterr().out.count("values differ by") == (1 if outside == "error" else 2)
     fine, finer, *_ = rk.load(out)
-    assert (fine.layers[0].intervals, fine.layers[0].outside) == (12, outside)
+    assert (fine.layers[0].intervals, fine.layers[0].outside) == (8, outside)
     assert np.abs(fine(finer, x) - net(theta, x)).max() <= 1e-13 * np.abs(net(theta, x)).max()
 
 
@@ -128,7 +128,6 @@ def test_weights_of_extreme_sizes(size, command, code, message, tmp_path, capsys
     "arguments, message",
     (["spectrum", "none.npz"], "FILE: No such file or directory"),
     (["refine", "model.npz", "--output", "fine.pt"], "--output must end in .npz"),
-    (["refine", "model.npz", "--output", "fine.npz", "--factor", "0"], "--factor: must be a whole number"),
     (["judge", "model.npz", "--outputs", "model.npz"], "must hold x and y"),
     (["judge", "model.npz", "--samples", "0"], "argument --samples: must be a whole number, at least 1"),
 )
@@ -161,6 +160,7 @@ def test_edges_are_read_back_by_scipy(build, tmp_path, capsys):
     assert main(["model", "edges", str(tmp_path / "net.npz"), "--output", str(tmp_path / "e.json")]) == 0
     edges = json.loads((tmp_path / "e.json").read_text())["edges"]
     assert len(edges) == sum(layer.n_inputs * layer.n_outputs for layer in net.layers)
+    assert not (tmp_path / "e.csv").exists()
     for edge in edges:
         made, k = np.array(edge["coefficients"]), edge["order"] - 1
         if "knots" in edge:
@@ -170,8 +170,8 @@ def test_edges_are_read_back_by_scipy(build, tmp_path, capsys):
             assert len(made) == edge["order"]
         place = [edge[name] for name in ("layer", "output", "input")]
         layer, part = net.layers[place[0]], theta[net.slices[place[0]]]
-        x = np.linspace(*layer.domains.T, 101)
-        values, x = edge_values(layer, part, x)[:, place[1], place[2]], x[:, place[2]]
+        points = np.linspace(*layer.domains.T, 101)
+        x, values = points[:, place[2]], edge_values(layer, part, points)[:, place[1], place[2]]
         np.testing.assert_array_equal(net.edge_function(theta, *place)(x), f(x))
         whole = f(x) + edge["w_b"] * x / (1 + np.exp(-x))
         w = layer.unpack(part)["coefficients"][tuple(place[1:])]
