@@ -1,7 +1,4 @@
-"""`refkan spectrum --network FILE --data SAMPLES.csv`: the spectrum of a network in a file, on samples in a file.
-
-What `refkan spectrum --certify` proves: ranks and condition numbers of the points of a study, or of that network.
-"""
+"""`refkan spectrum`: the spectrum of a network in a file on samples in a file, and certificates of spectra."""
 
 import argparse
 import math
@@ -9,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from refkan.analysis import exact
 from refkan.analysis.conditioning import Spectrum, spectrum
@@ -29,7 +26,7 @@ from refkan.training.losses import LeastSquares
 
 
 class CertifiedRow(Frozen, eq=True):
-    """One point: its certified numbers, or why there are none.
+    """The certified numbers of a point, or the error that prevented them.
 
     Attributes
     ----------
@@ -101,16 +98,25 @@ def certificate_table(rows: list[CertifiedRow]) -> str:
     width = max([len("certified"), *(len(row.point) for row in rows)])
     lines = [f"{'certified':<{width}}  rank  nullity  condition in                                 by"]
     for row in rows:
-        # Neither a row without certificate nor a number beyond the largest float has decimals.
-        low = f"{Bound(row.low):below 15e}" if math.isfinite(row.low) else str(row.low)
-        high = f"{Bound(row.high):above 15e}" if math.isfinite(row.high) else str(row.high)
-        numbers = f"{row.rank:>4}  {row.nullity:>7}  [{low}, {high}]  {row.by}"
+        bounds = f"[{_decimals(row.low, 'below')}, {_decimals(row.high, 'above')}]"
+        numbers = f"{row.rank:>4}  {row.nullity:>7}  {bounds}  {row.by}"
         lines.append(f"{row.point:<{width}}  {row.error or numbers}")
     return "\n".join(lines)
 
 
-Found = list[tuple[str | None, Spectrum, float]]
-"""Basis, spectrum and seconds."""
+def _decimals(bound: float, side: str) -> str:
+    """Write a bound rounded to one side; a bound beyond the largest float, or of no certificate, has no decimals."""
+    if not math.isfinite(bound):
+        return str(bound)
+    return f"{Bound(bound):{side} 15e}"
+
+
+class Timed(NamedTuple):
+    """A spectrum in a basis, and the seconds that it took."""
+
+    basis: str | None
+    spectrum: Spectrum
+    seconds: float
 
 
 def problem_in_files(chosen: argparse.Namespace) -> tuple[Network, LeastSquares, FloatArray]:
@@ -143,7 +149,7 @@ def _weights(file: Path, count: int) -> FloatArray:
 
 
 def show(net: Network, problem: LeastSquares, theta: FloatArray, chosen: argparse.Namespace) -> bool:
-    """Print the spectrum in each basis asked for, with certificates if they are; False if one could not be had.
+    """Print the spectrum in each requested basis, with --certify also certificates; False if one failed.
 
     Raises
     ------
@@ -152,36 +158,36 @@ def show(net: Network, problem: LeastSquares, theta: FloatArray, chosen: argpars
     OSError
         If a file cannot be written.
     """
-    spectra: Found = []
+    spectra = []
     for basis in chosen.bases or [net.basis]:
         began = time.perf_counter()
-        result = spectrum(problem, theta, which=chosen.which, basis=basis, preconditioner=chosen.preconditioner)
-        spectra.append((basis, result, time.perf_counter() - began))
+        result = spectrum(problem, theta, which=chosen.which, basis=basis)
+        spectra.append(Timed(basis, result, time.perf_counter() - began))
     print(net)
-    for _, result, _ in spectra:
-        print(f"\n{result.table}")
+    for each in spectra:
+        print(f"\n{each.spectrum.table}")
     if chosen.output is not None:
         write_atomically(chosen.output / "spectrum.json", _json(spectra))
         write_atomically(chosen.output / "spectrum.csv", _csv(spectra))
         write_atomically(chosen.output / "spectrum.png", _figure(spectra))
-    if chosen.certify:
-        certificates = [
-            certified(basis or "own parameters", lambda: (problem, theta), say, basis, chosen.which)
-            for basis, _, _ in spectra
-        ]
-        return report(certificates, chosen.output)
-    return True
+    if not chosen.certify:
+        return True
+    certificates = [
+        certified(each.basis or "own parameters", lambda: (problem, theta), say, each.basis, chosen.which)
+        for each in spectra
+    ]
+    return report(certificates, chosen.output)
 
 
-def _json(spectra: Found) -> bytes:
+def _json(spectra: list[Timed]) -> bytes:
     rows: list[dict[str, Any]] = []
     for basis, result, seconds in spectra:
-        numbers = measured(result) | {"values": result.values, "seconds": seconds}
-        rows.append({"basis": basis, "which": result.which, **numbers})
+        row = {"basis": basis, "which": result.which, **measured(result)}
+        rows.append(row | {"values": result.values, "seconds": seconds})
     return to_bytes(rows)
 
 
-def _csv(spectra: Found) -> bytes:
+def _csv(spectra: list[Timed]) -> bytes:
     """A line for each eigenvalue: whether it belongs to the numerical range, and its value."""
     rows = [
         (basis, result.which, k + 1, k < result.n_range, value)
@@ -191,19 +197,20 @@ def _csv(spectra: Found) -> bytes:
     return to_csv(("basis", "which", "number", "in_range", "eigenvalue"), rows)
 
 
-def _figure(spectra: Found) -> bytes:
+def _figure(spectra: list[Timed]) -> bytes:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.0 * len(spectra), 3.8), layout="constrained")
-    for (basis, result, _), axes in zip(spectra, figure.subplots(1, len(spectra), squeeze=False)[0], strict=True):
-        draw(result, axes)
-        if basis is not None:
-            axes.set_title(f"{basis}: {axes.get_title()}", fontsize=9)
+    places = figure.subplots(1, len(spectra), squeeze=False)[0]
+    for each, axes in zip(spectra, places, strict=True):
+        draw(each.spectrum, axes)
+        if each.basis is not None:
+            axes.set_title(f"{each.basis}: {axes.get_title()}", fontsize=9)
     return to_png(figure)
 
 
 def only_with_networks(chosen: argparse.Namespace, studied: dict[str, Any]) -> None:
-    """Refuse options that belong to the other form of the command, and fill the defaults of a study in.
+    """Refuse options that belong to the other form of the command, and fill in the defaults of a study.
 
     Raises
     ------
