@@ -26,6 +26,17 @@ from findings_tables import (
 WRITTEN = "Written by `python docs/findings.py` from the records behind [the verdicts](verdicts.md)"
 
 
+LESSER_MISPRINTS = """\
+* (39): J A A^T J^T for J A^T A J^T, if J is the Jacobian in the weights w = A^T u of the powers.
+* After Lemma 5 D_u and D_w are exchanged; in Algorithm 1 u_l stands for u_k; the conclusion exchanges coarse and fine.
+* Appendix B proves Lemma 2 "by Lemma 2", for Proposition 2.
+* The proof of Lemma 6 needs that the fine basis contains the coarse one, which B-splines do not: that the spaces are
+  nested is enough, and true.
+* Footnote 1: repeated knots do break (3), whose powers coincide, and (5), which divides by their distance.
+* A superscript [r-1] of a basis for [r]; closed intervals for r = 1, on which two functions are 1 at a knot; d^(2r)/dx
+  for d^(2r)/dx^(2r)."""
+
+
 def statements_page(kept: Rows) -> str:
     """Return the page of statements: what holds, what is right instead, what is open."""
     return f"""# Statements and corrections
@@ -57,6 +68,9 @@ other keys are explained below the verdicts. Brackets are 95 % intervals; the ve
 Misprints:
 
 {corrections(kept, misprints=True)}
+Without a row, since nothing depends on them:
+
+{LESSER_MISPRINTS}
 ![Tangent kernels of both bases: their ratio at random parameters, and its bound.](findings-kernels.png)
 
 ## Statements of our own
@@ -93,15 +107,18 @@ def table_two_page(kept: Rows) -> str:
 
 Behind [the findings](findings.md). {WRITTEN}.
 
-The printed numbers of parameters belong to networks that the text does not describe (R7): a linear first layer, and
-cubic splines on 5 intervals after it, refined to 40. The other details that the text leaves open, listed below, were
+The printed numbers of parameters are those of networks that the text does not describe (R7): a linear first layer, and
+splines on 5 intervals after it, refined to 40, which are cubic in Table 3, and in Table 2 cubic with biases in the
+first layer, or of order 5 without. Table 2 fits two networks of quadratic splines in every layer, too: which ones were
+trained is a question to the authors. The other details that the text leaves open, listed below, were
 found by trying values, {len(kept["R1"]["readings"])} sets of which are recorded, until printed means and deviations
 came out: hidden nodes mapped to the spline domain by their extremes on the samples, coefficients that start as N(0, 1),
 L-BFGS with a strong Wolfe line search, and the function itself turned by 0.175 rad counterclockwise. All errors are
 mean squares over the squared range of the target. A printed cell is met where its mean and its deviation are in the
 central 95 % of those of five of our runs: {met(kept["R1"]["readings"][0])}. With powers of
 (x - t)/h in place of x - t: {met(reading_of(kept, "scaled"))};
-refinement then gains a factor of {gain(kept, "scaled"):.2g} in the ReLU basis, where R3 claims effectively none.
+refinement then gains a factor of {bracketed(gain(kept, "scaled"))} in the means of the ReLU basis, where R3 claims
+effectively none.
 
 Ratios of errors, of {size} runs from the same starts:
 
@@ -133,6 +150,9 @@ def equations_page(kept: Rows) -> str:
 Behind [the findings](findings.md). {WRITTEN}.
 
 {losses_and_errors(kept)}
+
+A level of a multilevel training ends at its point of least loss (weighted, where residuals are attended to), not at the
+last one; the next level starts there, and errors are taken there.
 
 {estimated(kept, ("Q1", "Q7", "Q8", "Q2", "Q9", "Q3", "Q4"))}
 ![Loss against true error of every run, three equations.](findings-losses.png)

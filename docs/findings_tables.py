@@ -238,11 +238,10 @@ def reading_of(kept: Rows, powers: str) -> Mapping[str, Any]:
     return next(r for r in kept["R1"]["readings"] if r["choice"]["powers"] == powers)
 
 
-def gain(kept: Rows, powers: str) -> float:
-    """Return by what factor refinement lowers the median error in the ReLU basis, under a choice of its powers."""
-    runs = cells(reading_of(kept, powers))
-    coarse, multilevel = (float(runs[f"ReLU, {fidelity}"]["median"]) for fidelity in ("coarse", "multilevel"))
-    return coarse / multilevel
+def gain(kept: Rows, powers: str) -> Estimate:
+    """Return what decides R3, how refinement lowers the mean error in the ReLU basis, under a choice of its powers."""
+    chosen = next(r for r in kept["R3"]["readings"] if r["choice"]["powers"] == powers)
+    return next(e for e in map(from_plain, chosen["estimates"]) if e.decides)
 
 
 def proven(kept: Rows) -> str:
