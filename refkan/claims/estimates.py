@@ -1,7 +1,7 @@
 """Estimates: the numbers that decide a statement on an experiment, each with an interval over seeds.
 
-A statement names what is estimated and on which side of which bound it must lie. It holds where the whole interval
-lies there, is refuted where the whole interval lies beyond, and is undecided where the interval holds the bound.
+A statement names a quantity and a bound. It holds if the whole interval lies on its side of the bound, is refuted if
+the whole interval lies beyond, and is undecided if the interval contains the bound.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from refkan.claims.seed_intervals import Statistic, checked_numbers, with_interv
 from refkan.claims.statuses import Status
 
 ENOUGH = 25
-"""Seeds that decide; fewer do where the cost that forbids more is stated."""
+"""Seeds that decide; fewer decide only if the cost of more is stated."""
 
 
 class Estimate(Checked):
@@ -27,19 +27,19 @@ class Estimate(Checked):
     name
         What is estimated.
     value, low, high
-        The estimate and the ends of its interval; all equal for a number that no chance enters.
+        The estimate and the ends of its interval; all equal for a number that does not depend on chance.
     unit
         Of all its numbers; "" for ratios, exponents and shares.
     at_least, at_most
-        What the statement asks; both None for a number that decides nothing.
+        Bounds of the statement; both None for a number that decides nothing.
     published
-        The same quantity as published, in the same unit; None where none is.
+        The published value, in the same unit; None if there is none.
     seeds
-        Of the runs, which are the pairs of a paired statistic; empty where no chance enters.
+        Seeds of the runs, or of the pairs of a paired statistic; empty for a number that does not depend on chance.
     method
-        How the interval is made.
+        How the interval is formed.
     cost
-        What more seeds would cost, where there are fewer than `ENOUGH`: without it fewer decide nothing.
+        What more seeds would cost. Without it fewer than `ENOUGH` seeds decide nothing.
 
     Examples
     --------
@@ -76,31 +76,39 @@ class Estimate(Checked):
         """Whether the interval lies on the side of the statement; None if it contains the bound, or seeds are few."""
         if not (self.decides and self.enough):
             return None
-        least = -np.inf if self.at_least is None else self.at_least
-        most = np.inf if self.at_most is None else self.at_most
+        least, most = self._bounds
         if least <= self.low and self.high <= most:
             return True
-        return False if self.high < least or self.low > most else None
+        if self.high < least or self.low > most:
+            return False
+        return None
 
     @property
     def points(self) -> bool:
         """Whether the estimate itself lies on the side of the statement: the direction of a small run."""
-        return (self.at_least is None or self.value >= self.at_least) and (
-            self.at_most is None or self.value <= self.at_most
-        )
+        least, most = self._bounds
+        return least <= self.value <= most
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        """The bounds, infinite where the statement sets none."""
+        least = -np.inf if self.at_least is None else self.at_least
+        most = np.inf if self.at_most is None else self.at_most
+        return least, most
 
     @property
     def asked(self) -> str:
-        """The bound, as text."""
-        parts = (("at least ", self.at_least), ("at most ", self.at_most))
-        return ", ".join(f"{word}{bound:.3g}" for word, bound in parts if bound is not None)
+        """The bounds, as text."""
+        parts = {"at least": self.at_least, "at most": self.at_most}
+        return ", ".join(f"{word} {bound:.3g}" for word, bound in parts.items() if bound is not None)
 
     @property
     def without_interval(self) -> str:
-        """Say that there is no interval: if it is the whole line, or all positive numbers; "" if there is one."""
-        if self.high == np.inf and self.low in (-np.inf, 0.0):
-            return f"{counted(len(self.seeds), 'seed')}: no interval" if self.seeds else "no interval"
-        return ""
+        """Say that there is no interval, if it is the whole line or all positive numbers; "" otherwise."""
+        if self.high < np.inf or self.low not in (-np.inf, 0.0):
+            return ""
+        number = counted(len(self.seeds), "seed")
+        return f"{number}: no interval" if self.seeds else "no interval"
 
     def told(self) -> str:
         """Write the estimate with its interval and its bound on one line."""
@@ -170,10 +178,13 @@ def estimate(
     check_annotated(estimate, locals())
     if over is not None and set(over) != set(values):
         raise ValueError(f"over must have the seeds of values, {sorted(values)}; got {sorted(over)}")
-    rows = [("values", values)] + ([] if over is None else [("over", {seed: over[seed] for seed in values})])
-    numbers = np.array([checked_numbers(*row, statistic) for row in rows])
-    value, (low, high), by = with_interval(numbers, statistic)
-    method = f"{statistic}, {by}" if over is None else f"ratio of {statistic}s, {by}"
+    rows = [checked_numbers("values", values, statistic)]
+    method: str = statistic
+    if over is not None:
+        rows.append(checked_numbers("over", {seed: over[seed] for seed in values}, statistic))
+        method = f"ratio of {statistic}s"
+    value, (low, high), by = with_interval(np.array(rows), statistic)
+    method = f"{method}, {by}"
     return Estimate(name, value, low, high, unit, at_least, at_most, published, tuple(values), method, cost)
 
 
@@ -207,13 +218,15 @@ def _deciding(estimates: Iterable[Estimate]) -> list[Estimate]:
 
 
 def agree(estimates: Iterable[Estimate]) -> bool | None:
-    """Whether a statement that asks all of these holds: True, False where one is beyond its bound, None undecided."""
+    """Return whether all estimates hold: False if one is beyond its bound, else None if one is undecided."""
     answers = [estimate.holds for estimate in _deciding(estimates)]
-    return False if False in answers else None if None in answers else True
+    if False in answers:
+        return False
+    return None if None in answers else True
 
 
 def decide(estimates: Iterable[Estimate], corrected: Iterable[Estimate] = ()) -> Status:
-    """Turn estimates into a status, by the sides on which their intervals lie.
+    """Turn estimates into a status, by the position of their intervals relative to the bounds.
 
     Parameters
     ----------
@@ -240,17 +253,19 @@ def decide(estimates: Iterable[Estimate], corrected: Iterable[Estimate] = ()) ->
     check_annotated(decide, locals())
     corrected = tuple(corrected)
     answer = agree(estimates)
+    if answer is None:
+        return "undecided"
     if answer:
         return "holds"
-    if answer is False:
-        return "holds as corrected" if corrected and agree(corrected) else "refuted"
-    return "undecided"
+    if corrected and agree(corrected):
+        return "holds as corrected"
+    return "refuted"
 
 
 def twin(estimates: Iterable[Estimate]) -> Status:
-    """Return the status of a mutated claim or a positive control, from the direction of its estimates in any run.
+    """Return the status of a mutated claim or a positive control, from its estimates without their intervals.
 
-    An interval that holds the bound would let every twin of a small run fail: the estimates alone speak here.
+    Intervals of small runs contain the bound, so that every twin of a small run would fail.
 
     Examples
     --------

@@ -1,9 +1,8 @@
 """Readings: a verdict on an experiment is about a set-up, and what its description leaves open is a factor.
 
-A reading is one choice of each factor. A statement is judged under every reading that was run. Which readings may be
-those of the authors is told by calibration cells, whose published means and deviations ours must meet, and which the
-statement is not about, so that nothing is tuned to a verdict: those that meet them speak, the others are a table of
-sensitivity.
+A reading is one choice of each factor. A statement is judged under every reading that was run. Calibration cells, which
+the statement does not concern, select plausible readings: a reading counts if its means and deviations match the
+published ones there. The others form a table of sensitivity.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,7 +58,9 @@ class Beside(Checked):
     @property
     def spread(self) -> float:
         """Standard deviation of the seeds' numbers; 0 for a single seed."""
-        return float(np.std(list(self.values.values()), ddof=1)) if len(self.values) > 1 else 0.0
+        if len(self.values) == 1:
+            return 0.0
+        return float(np.std(list(self.values.values()), ddof=1))
 
     @property
     def meets(self) -> bool | None:
@@ -146,21 +147,23 @@ class Reading(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.estimates:
-            told = "; ".join(estimate.told() for estimate in self.estimates)
-            measured = f"{self.measured}. {told}" if self.measured else told
+            texts = "; ".join(estimate.told() for estimate in self.estimates)
+            measured = ". ".join(filter(None, (self.measured, texts)))
             vars(self).update(holds=agree(self.estimates), measured=measured)
 
     @property
     def calibrated(self) -> bool | None:
         """Whether we meet every calibration cell; None without such cells, or with too few seeds to tell."""
         answers = [cell.meets for cell in self.calibration if cell.published is not None]
-        return None if not answers or None in answers else all(answers)
+        if not answers or None in answers:
+            return None
+        return all(answers)
 
     def plain(self) -> dict[str, Any]:
         """Return the reading as JSON data."""
-        told = vars(self) | {"choice": dict(self.choice), "calibrated": self.calibrated}
-        told |= {name: [cell.plain() for cell in told[name]] for name in ("cells", "calibration")}
-        return told | {"estimates": [asdict(estimate) for estimate in self.estimates]}
+        data = vars(self) | {"choice": dict(self.choice), "calibrated": self.calibrated}
+        data |= {name: [cell.plain() for cell in data[name]] for name in ("cells", "calibration")}
+        return data | {"estimates": [asdict(estimate) for estimate in self.estimates]}
 
 
 class Readings(Checked):
@@ -198,13 +201,14 @@ class Readings(Checked):
     def speaking(self) -> list[Reading]:
         """The readings that decide the verdict of the row: those singled out, or those that meet the calibration cells.
 
-        All speak where none can meet cells. None does where every reading was calibrated and no one meets the cells:
-        the set-up is then another one.
+        If no reading meets the cells, all decide, unless every reading was compared with cells: the published set-up
+        is then another one, and none decides.
         """
-        if chosen := [result for result in self.results if result.speaks]:
-            return chosen
-        told = [result for result in self.results if result.calibrated is not None]
-        return self.calibrated if self.calibrated or (told and len(told) == len(self.results)) else list(self.results)
+        chosen = [result for result in self.results if result.speaks]
+        if chosen or self.calibrated:
+            return chosen or self.calibrated
+        compared = [result.calibrated is not None for result in self.results]
+        return [] if all(compared) else list(self.results)
 
     @property
     def decided(self) -> list[Reading]:
@@ -220,15 +224,17 @@ class Readings(Checked):
     def status(self) -> Status:
         """The status of the statement over the readings that speak.
 
-        Whatever is said of all asks that none is left and each decided. A statement that fails under all, in runs of
-        the published size, is "refuted" where the set-up is known to be the published one (calibrated), where nothing
-        was published, or where no published number stands beside ours and intervals say so. It is "not reproduced"
-        where published numbers stand beside ours under every reading and none is known to be the published set-up.
+        A statement about all readings requires that every reading was run and decided. A statement that fails under
+        all, in runs of the published size, is "refuted" if the set-up is known to be the published one (calibrated), if
+        nothing was published, or if intervals say so and no published number is compared with ours. It is "not
+        reproduced" if published numbers are compared with ours under every reading, and none is known to be the
+        published set-up.
         """
         decided, holding = self.decided, self.holding
         complete = bool(decided) and not self.left and len(decided) == len(self.speaking)
         if holding:
-            return "holds" if complete and len(holding) == len(decided) else "holds under some readings"
+            everywhere = complete and len(holding) == len(decided)
+            return "holds" if everywhere else "holds under some readings"
         if complete and all(result.corrected for result in decided):
             return "holds as corrected"
         if any(result.reduced for result in self.speaking or self.results) or self.left:
@@ -238,50 +244,62 @@ class Readings(Checked):
             return "refuted"
         if published and self.results and (complete or not self.speaking):
             return "not reproduced"
-        return "refuted" if complete and all(result.estimates for result in decided) else "undecided"
+        if complete and all(result.estimates for result in decided):
+            return "refuted"
+        return "undecided"
 
     def over(self) -> str:
         """Say over which readings the statement holds."""
-        speaking, decided, holding = self.speaking, self.decided, self.holding
+        speaking, decided, tried = self.speaking, self.decided, len(self.results)
         undecided = len(speaking) - len(decided)
+        parts = []
         if decided:
-            text = f"holds under {len(holding)} of {counted(len(decided), 'reading')}"
+            number = counted(len(decided), "reading")
+            parts.append(f"holds under {len(self.holding)} of {number}{self._common()}")
         elif speaking:
-            text = f"undecided under {counted(undecided, 'reading')}"
+            parts.append(f"undecided under {counted(undecided, 'reading')}")
         else:
-            text = "no reading speaks" if self.results else "no reading was run"
-        if holding and len(holding) < len(decided):
-            common = shared(holding, decided)
-            if common:
-                also = sum(all(r.choice[n] in v for n, v in common.items()) for r in decided)
-                text += ": " + ", ".join(f"{name}={'|'.join(values)}" for name, values in common.items())
-                text += f" (of {also} so)" if also > len(holding) else ""
-        corrected = [result for result in decided if result.corrected and not result.holds]
+            parts.append("no reading speaks" if tried else "no reading was run")
+        corrected = sum(result.corrected and not result.holds for result in decided)
         if corrected:
-            text += f"; as corrected under {len(corrected)} more"
-        if len(speaking) < len(self.results):
+            parts.append(f"as corrected under {corrected} more")
+        if len(speaking) < tried:
             singled_out = any(result.speaks for result in speaking)
             how = "is singled out, and speaks" if singled_out else "meet the calibration cells, and speak"
-            text += f"; {len(speaking)} of {len(self.results)} tried {how}"
-        if decided and undecided:
-            text += f"; {counted(undecided, 'reading')} undecided"
-        if smaller := sum(result.reduced for result in speaking):
-            text += f"; {counted(smaller, 'reading')} at less than the published size"
-        if self.left:
-            text += f"; {counted(len(self.left), 'reading')} not run"
-        return text
+            parts.append(f"{len(speaking)} of {tried} tried {how}")
+        numbers = {
+            "undecided": undecided if decided else 0,
+            "at less than the published size": sum(result.reduced for result in speaking),
+            "not run": len(self.left),
+        }
+        parts += [f"{counted(number, 'reading')} {what}" for what, number in numbers.items() if number]
+        return "; ".join(parts)
+
+    def _common(self) -> str:
+        """Return what the readings have in common under which the statement holds, if it fails under others."""
+        holding, decided = self.holding, self.decided
+        common = shared(holding, decided) if len(holding) < len(decided) else {}
+        if not holding or not common:
+            return ""
+        also = sum(all(r.choice[name] in values for name, values in common.items()) for r in decided)
+        text = ", ".join(f"{name}={'|'.join(values)}" for name, values in common.items())
+        return f": {text} (of {also} so)" if also > len(holding) else f": {text}"
 
     @property
     def first(self) -> Reading | None:
         """The reading that is reported in full: the first that speaks, or the first of all."""
-        return next(iter([*self.speaking, *self.results]), None)
+        for result in (*self.speaking, *self.results):
+            return result
+        return None
 
     def told(self) -> str:
         """Say over which readings the statement holds, and what was measured under the first that speaks."""
         if self.first is None:
             return self.over()
-        size = f" ({self.first.size})" if self.first.size else ""
-        return f"{self.over()}. Under {written(self.first.choice)}{size}: {self.first.measured}"
+        set_up = written(self.first.choice)
+        if self.first.size:
+            set_up += f" ({self.first.size})"
+        return f"{self.over()}. Under {set_up}: {self.first.measured}"
 
     def verdict(self, id: str, *, measured: str = "", corrected: str = "", **more: Any) -> Verdict:
         """Return the verdict of a row: its status and numbers over the readings, and other arguments of `Verdict`."""

@@ -180,9 +180,7 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
     lines.append(markdown_table([*varied, "holds", "calibrated", "measured"], rows))
     first = readings[0]
     for cells in reading_tables.by_unit([*first["cells"], *first["calibration"]]):
-        printed = any(cell["published"] is not None for cell in cells)
-        title = "Published beside measured" if printed else "Measured"
-        lines.append(f"{title} under the first reading, {cells[0]['unit']}:\n")
+        lines.append(f"{reading_tables.heading(cells)} under the first reading, {cells[0]['unit']}:\n")
         columns = ["cell", "published mean (deviation)", "median", "mean (deviation)", "seeds", "one cell again"]
         lines.append(markdown_table(columns, (_beside(row, cell) for cell in cells)))
     return lines
@@ -191,9 +189,9 @@ def _readings(row: Row, kept: dict[str, Any]) -> list[str]:
 def _beside(row: Row, cell: Mapping[str, Any]) -> list[str]:
     published = reading_tables.with_deviation(cell["published"], cell["published deviation"])
     mean = reading_tables.with_deviation(cell["mean"], cell["deviation"])
-    again = f'--cell "{cell["again"]}" --seed {cell["seeds"][0]}'
-    line = f"`python -m validation {row.id} {again}`" if cell["again"] else ""
-    return [cell["cell"], published, f"{cell['median']:.2e}", mean, str(len(cell["seeds"])), line]
+    line = reading_tables.again(cell, f"python -m validation {row.id}")
+    seeds = str(len(cell["seeds"]))
+    return [cell["cell"], published, f"{cell['median']:.2e}", mean, seeds, line and f"`{line}`"]
 
 
 def goals(kept: Kept) -> str:

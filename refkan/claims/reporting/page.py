@@ -97,8 +97,9 @@ decides nothing: beside the recorded verdict stands whether it points the same w
 
 def _warning(outcomes: Sequence[Outcome]) -> str:
     survivors = [f"{o.row.id}: {name}" for o in outcomes for name in o.surviving_mutations]
-    listed = escape("; ".join(survivors))
-    return f"<p><strong>Mutated claims that were not refuted: {listed}.</strong></p>" if survivors else ""
+    if not survivors:
+        return ""
+    return f"<p><strong>Mutated claims that were not refuted: {escape('; '.join(survivors))}.</strong></p>"
 
 
 def _rows(outcomes: Sequence[Outcome], size: str) -> str:
@@ -115,8 +116,10 @@ def _not_shown(number: int) -> str:
 
 
 def _references(papers: Mapping[str, str]) -> str:
+    if not papers:
+        return ""
     names = "".join(f"<dt>{escape(short)}</dt><dd>{escape(name)}</dd>" for short, name in papers.items())
-    return f"<h2>References</h2>\n<dl>{names}</dl>" if papers else ""
+    return f"<h2>References</h2>\n<dl>{names}</dl>"
 
 
 def _with_abbreviations(text: str, papers: Mapping[str, str]) -> str:
@@ -144,10 +147,12 @@ def _badge(outcome: Outcome) -> str:
 def _cells(outcome: Outcome, size: str) -> list[str]:
     row, verdict = outcome.row, outcome.verdict
     measured = outcome.measured
-    if verdict is not None and verdict.readings:  # over how many it holds stands beside it
-        measured = outcome.measured.partition(". ")[2] or measured
+    seeds = ""
+    if verdict is not None:
+        seeds = numbered(verdict.seeds)
+        if verdict.readings:  # over how many it holds stands beside it
+            measured = measured.partition(". ")[2] or measured
     link = f'<a href="#{escape(row.id)}">{escape(row.id)}</a>'
-    seeds = "" if verdict is None else numbered(verdict.seeds)
     own = map(escape, (size, seeds, _readings_of(verdict)))
     return [link, escape(row.source), typeset(row.claim), _badge(outcome), *own, typeset(measured)]
 
@@ -163,8 +168,9 @@ def _section(outcome: Outcome, size: str) -> str:
     if outcome.file is not None:
         terms.append(("File", escape(f"{outcome.file.place}.py")))
     if result is not None:
-        resumed = ", from a checkpoint" if result.resumed else ""
-        run = f"{size} size, {result.seconds:.1f} s of processor time, finished {result.finished}{resumed}"
+        run = f"{size} size, {result.seconds:.1f} s of processor time, finished {result.finished}"
+        if result.resumed:
+            run += ", from a checkpoint"
         terms.append(("Run", escape(run)))
     parts = [f'<h2 id="{escape(row.id)}">{escape(row.id)} {_badge(outcome)}</h2>', "<dl>"]
     parts += [f"<dt>{escape(term)}</dt><dd>{html}</dd>" for term, html in terms]
@@ -193,7 +199,8 @@ def _twins(verdict: Verdict) -> str:
     html = ""
     for title, named in (("The claim mutated", verdict.mutations), ("Positive controls", verdict.controls)):
         items = "".join(f"<li>{escape(name)}: {escape(status)}</li>" for name, status in named.items())
-        html += f"<h3>{title}</h3>\n<ul>{items}</ul>" if items else ""
+        if items:
+            html += f"<h3>{title}</h3>\n<ul>{items}</ul>"
     return html
 
 

@@ -21,8 +21,9 @@ def header_and_rows(caption: str, columns: Sequence[str], rows: Iterable[Sequenc
 
 
 def _cell(html: str) -> str:
-    long = len(html) > LONG and not html.startswith("<code>")  # broken, a command would make its row tall
-    return f'<td class="long">{html}</td>' if long else f"<td>{html}</td>"
+    if len(html) > LONG and not html.startswith("<code>"):  # broken, a command would make its row tall
+        return f'<td class="long">{html}</td>'
+    return f"<td>{html}</td>"
 
 
 YES = {True: "yes", False: "no", None: ""}
@@ -42,29 +43,43 @@ def readings_html(readings: Sequence[Mapping[str, Any]], command: str) -> str:
     columns["calibrated"] = [YES[r["calibrated"]] for r in readings]
     columns["size"] = [escape(r["size"]) for r in readings]
     columns["measured"] = [escape(r["measured"]) for r in readings]
-    caption = "Readings: what the description leaves open" + (f". In all of them {fixed}" if fixed else "")
+    caption = ["Readings: what the description leaves open"]
+    if fixed:
+        caption.append(f"In all of them {fixed}")
     if len(set(columns["size"])) == 1:
-        (size,) = {reading["size"] for reading in readings}
-        caption += f". Size: {size}" if size else ""
         del columns["size"]
+        if readings[0]["size"]:
+            caption.append(f"Size: {readings[0]['size']}")
     if not any(columns["calibrated"]):
         del columns["calibrated"]
-    table = header_and_rows(caption, list(columns), zip(*columns.values(), strict=True), "prose")
-    parts = ["<h3>Readings</h3>", table]
-    for number, reading in enumerate(readings):
-        label = ", ".join(f"{name}={reading['choice'][name]}" for name in varied) or "the one reading"
-        tables = [
-            cells_html(title, cells, command)
-            for key, title in (("cells", "Cells of the claim"), ("calibration", "Calibration: cells it is not about"))
-            for cells in by_unit(reading[key])
-        ]
-        if tables:
-            printed = any(cell["published"] is not None for cell in (*reading["cells"], *reading["calibration"]))
-            heading = "Published beside measured" if printed else "Measured"
-            summary = f"{heading}: {label}" + (f" ({reading['size']})" if reading["size"] else "")
-            opened = " open" if number == 0 else ""
-            parts.append(f"<details{opened}><summary>{escape(summary)}</summary>{''.join(tables)}</details>")
-    return "\n".join(parts)
+    cells = zip(*columns.values(), strict=True)
+    table = header_and_rows(". ".join(caption), list(columns), cells, "prose")
+    first, *others = (_cells_of(reading, varied, command) for reading in readings)
+    first = first.replace("<details>", "<details open>")
+    return "\n".join(filter(None, ("<h3>Readings</h3>", table, first, *others)))
+
+
+KINDS = {"cells": "Cells of the claim", "calibration": "Calibration: cells it is not about"}
+
+
+def _cells_of(reading: Mapping[str, Any], varied: Sequence[str], command: str) -> str:
+    """Return the tables of the cells of a reading, folded; nothing if it has none."""
+    groups = [(title, cells) for kind, title in KINDS.items() for cells in by_unit(reading[kind])]
+    if not groups:
+        return ""
+    summary = heading([cell for _, cells in groups for cell in cells]) + ": "
+    summary += ", ".join(f"{name}={reading['choice'][name]}" for name in varied) or "the one reading"
+    if reading["size"]:
+        summary += f" ({reading['size']})"
+    tables = "".join(cells_html(title, cells, command) for title, cells in groups)
+    return f"<details><summary>{escape(summary)}</summary>{tables}</details>"
+
+
+def heading(cells: Iterable[Mapping[str, Any]]) -> str:
+    """Return the heading of cells: whether published numbers stand beside the measured ones."""
+    if any(cell["published"] is not None for cell in cells):
+        return "Published beside measured"
+    return "Measured"
 
 
 def varied_and_fixed(readings: Sequence[Mapping[str, Any]]) -> tuple[list[str], str]:
@@ -89,14 +104,23 @@ def estimate_cells(estimates: Iterable[Estimate]) -> list[tuple[str, ...]]:
     """Return the cells of a table of estimates."""
     rows: list[tuple[str, ...]] = []
     for e in estimates:
-        side = {True: "of the claim", False: "beyond", None: "holds the bound"}[e.holds] if e.decides else ""
-        side = "too few seeds" if e.decides and not e.enough else side
-        exact = not e.seeds and e.low == e.high
-        interval = "exact" if exact else e.without_interval or f"{e.low:.3g} to {e.high:.3g}"
-        seeds = f"{len(e.seeds)}" + (f": {e.cost}" if e.cost else "") if e.seeds else ""
+        interval = e.without_interval or f"{e.low:.3g} to {e.high:.3g}"
+        if not e.seeds and e.low == e.high:
+            interval = "exact"
         printed = "" if e.published is None else f"{e.published:.3g}"
-        rows.append((e.name, f"{e.value:.3g}", interval, e.asked, printed, e.unit, seeds, side, e.method))
+        seeds = ": ".join(filter(None, (str(len(e.seeds)), e.cost))) if e.seeds else ""
+        rows.append((e.name, f"{e.value:.3g}", interval, e.asked, printed, e.unit, seeds, _side(e), e.method))
     return rows
+
+
+SIDES = {True: "of the claim", False: "beyond", None: "holds the bound"}
+
+
+def _side(e: Estimate) -> str:
+    """Say on which side of its bound the interval lies; nothing without a bound."""
+    if not e.decides:
+        return ""
+    return SIDES[e.holds] if e.enough else "too few seeds"
 
 
 def by_unit(cells: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
@@ -110,35 +134,45 @@ def cells_html(title: str, cells: Sequence[Mapping[str, Any]], command: str) -> 
     rows = []
     printed = any(cell["published"] is not None for cell in cells)
     for cell in cells:
-        values = ", ".join(f"{value:.2e}" for value in cell["values"])
-        line = f'{command} --cell "{cell["again"]}" --seed {cell["seeds"][0]}' if cell["again"] else ""
-        several = len(cell["values"]) > 1
-        mean = with_deviation(cell["mean"], cell["deviation"] if several else None)
-        texts = [cell["cell"], f"{cell['median']:.2e}", mean]
+        deviation = cell["deviation"] if len(cell["values"]) > 1 else None
+        row = {"cell": cell["cell"]}
         if printed:
-            texts[1:1] = [with_deviation(cell["published"], cell["published deviation"])]
+            row["published mean (deviation)"] = with_deviation(cell["published"], cell["published deviation"])
+        row["measured median"] = f"{cell['median']:.2e}"
+        row["mean (deviation)"] = with_deviation(cell["mean"], deviation)
+        if printed:
             over = "" if cell["published"] is None else f"{cell['median'] / cell['published']:.2g}"
-            texts += [over, YES[cell["meets"]]]
-        rows.append([*map(escape, (*texts, numbered(cell["seeds"]), values)), f"<code>{escape(line)}</code>"])
-    columns = ["cell", "measured median", "mean (deviation)", "seeds", "every seed", "one cell again"]
-    if printed:
-        columns[1:1] = ["published mean (deviation)"]
-        columns[4:4] = ["median / published", "like five of ours"]
-    return header_and_rows(f"{title}: {cells[0]['unit']}", columns, rows)
+            row |= {"median / published": over, "like five of ours": YES[cell["meets"]]}
+        row["seeds"] = numbered(cell["seeds"])
+        row["every seed"] = ", ".join(f"{value:.2e}" for value in cell["values"])
+        row = {name: escape(text) for name, text in row.items()}
+        row["one cell again"] = f"<code>{escape(again(cell, command))}</code>"
+        rows.append(row)
+    return header_and_rows(f"{title}: {cells[0]['unit']}", list(rows[0]), [list(row.values()) for row in rows])
+
+
+def again(cell: Mapping[str, Any], command: str) -> str:
+    """Return the command line that runs a cell again; nothing if it cannot be run alone."""
+    if not cell["again"]:
+        return ""
+    return f'{command} --cell "{cell["again"]}" --seed {cell["seeds"][0]}'
 
 
 def numbered(seeds: Collection[int]) -> str:
     """Write how many seeds there are, and from which to which."""
     if not seeds:
         return "none"
-    return f"{len(seeds)}: {min(seeds)}" + (f" to {max(seeds)}" if len(seeds) > 1 else "")
+    ends = dict.fromkeys((min(seeds), max(seeds)))
+    return f"{len(seeds)}: {' to '.join(map(str, ends))}"
 
 
 def with_deviation(mean: float | None, deviation: float | None) -> str:
     """Write a mean with its deviation in parentheses, as far as they are known."""
     if mean is None:
         return ""
-    return f"{mean:.2e}" if deviation is None else f"{mean:.2e} ({deviation:.1e})"
+    if deviation is None:
+        return f"{mean:.2e}"
+    return f"{mean:.2e} ({deviation:.1e})"
 
 
 def _answer(reading: Mapping[str, Any]) -> str:
