@@ -50,12 +50,11 @@ class Grid(Checked):
     task : str
         What its cells are called where they are kept.
     open, place : tuple of Factor
-        What its description leaves open; and which cell of its tables a run is, and of what size.
+        What its description leaves open; the cell of its tables that a run belongs to, and the size of the run.
     measure : callable
-        Runs a cell. It stands in a module of its own, apart from what judges: what was measured is kept for as long as
-        that module and what it imports are the same.
+        Runs a cell. Keep it in its own module: cached results are reused until that module or its imports change.
     apart : tuple of str
-        Names of what `measure` returns that is too large to be printed.
+        Names of results of `measure` that are too large to be printed.
 
     Examples
     --------
@@ -138,8 +137,10 @@ def records(measured: Mapping[C, Mapping[str, Any]], **where: str) -> dict[int, 
     """
     made: dict[int, Mapping[str, Any]] = {}
     wanted = set(where.items())
-    if measured and (unknown := where.keys() - dict(next(iter(measured)).choice).keys()):
-        raise ValueError(f"no factor is called {', '.join(sorted(unknown))}")
+    if measured:
+        unknown = where.keys() - dict(next(iter(measured)).choice).keys()
+        if unknown:
+            raise ValueError(f"no factor is called {', '.join(sorted(unknown))}")
     for cell, record in measured.items():
         if wanted <= cell.pairs:
             if cell.seed in made:
@@ -163,8 +164,10 @@ def beside(
 ) -> list[Beside]:
     """Return a number of the cells with these factors beside the published mean and deviation; nothing if none ran."""
     values = numbers(measured, key, **where)
+    if not values:
+        return []
     mean, deviation = published or (None, None)
-    return [Beside(name, unit, values, mean, deviation, written(where))] if values else []
+    return [Beside(name, unit, values, mean, deviation, written(where))]
 
 
 def seeds_of(measured: Found) -> list[int]:

@@ -31,41 +31,65 @@ def checked_numbers(name: str, values: Mapping[int, float], statistic: Statistic
     return numbers.tolist()
 
 
-def with_interval(numbers: Numbers, statistic: Statistic) -> tuple[float, tuple[float, float], str]:
+Interval = tuple[float, float]
+
+NOTHING: Interval = (-np.inf, np.inf)
+
+
+def with_interval(numbers: Numbers, statistic: Statistic) -> tuple[float, Interval, str]:
     """Return the statistic of a row of numbers, or of the first row over that of the second, and its interval."""
-    from scipy.stats import binomtest, t  # half a second, which not every process of claims need wait for
-
-    size, tail, paired = numbers.shape[1], (1 - LEVEL) / 2, len(numbers) == 2
-    if statistic == "share" and not paired:
-        ends = binomtest(int(numbers.sum()), size).proportion_ci(LEVEL)
-        return float(numbers.mean()), (float(ends.low), float(ends.high)), "Clopper-Pearson"
-    logarithms = statistic == "geometric mean"
-    centre = np.median if statistic == "median" else np.mean
+    if statistic == "share" and len(numbers) == 1:
+        return _of_share(numbers[0])
+    number_of_seeds = numbers.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):  # a number of zero; two means of zero, or of infinity
-        drawn = np.log(numbers) if logarithms else numbers
+        middle = _statistic(numbers, np.arange(number_of_seeds), statistic)
+        value = float(np.nan_to_num(middle, nan=np.inf, posinf=np.inf))
+        if number_of_seeds >= FEW:
+            return value, _bootstrap(numbers, statistic), "percentile bootstrap over seeds"
+        if len(numbers) == 2:
+            return value, NOTHING, "too few seeds for an interval"
+        if statistic == "median":
+            covered = 1 - 0.5 ** (number_of_seeds - 1) >= LEVEL
+            ends = (float(numbers.min()), float(numbers.max()))
+            return value, ends if covered else NOTHING, "range of the numbers"
+        if statistic == "geometric mean":
+            low, high = np.exp(_student(np.log(numbers[0])))
+            return value, (float(low), float(high)), "Student's t of logarithms"
+        return value, _student(numbers[0]), "Student's t"
 
-        def of(chosen: Any) -> Any:
-            made = centre(drawn[:, chosen], axis=-1)
-            single = made[0] if not paired else made[0] - made[1] if logarithms else made[0] / made[1]
-            return np.exp(single) if logarithms else single
 
-        middle = float(np.nan_to_num(of(np.arange(size)), nan=np.inf, posinf=np.inf))
-        if size >= FEW:
-            draws = of(np.random.default_rng(0).integers(size, size=(DRAWS, size)))
-    if size >= FEW:
-        # without interpolation between infinite numbers; what is no number, infinity over infinity, may be any
-        ends = ((np.where(np.isnan(draws), any_, draws), q) for any_, q in ((-np.inf, tail), (np.inf, 1 - tail)))
-        low, high = (float(np.quantile(drawn, q, method="nearest")) for drawn, q in ends)
-        return middle, (low, high), "percentile bootstrap over seeds"
-    if paired:
-        return middle, (-np.inf, np.inf), "too few seeds for an interval"
-    if statistic == "median":
-        covered = 1 - 0.5 ** (size - 1) >= LEVEL
-        return middle, (drawn.min(), drawn.max()) if covered else (-np.inf, np.inf), "range of the numbers"
-    low, high = -np.inf, np.inf  # of one number, or with one that is infinite, or the logarithm of zero
-    if size > 1 and np.isfinite(drawn).all():
-        half = float(t.ppf(1 - tail, size - 1) * drawn.std(ddof=1) / np.sqrt(size))
-        low, high = (float(drawn.mean() + sign * half) for sign in (-1, 1))
-    if logarithms:
-        return middle, (float(np.exp(low)), float(np.exp(high))), "Student's t of logarithms"
-    return middle, (low, high), "Student's t"
+def _statistic(numbers: Numbers, chosen: Any, statistic: Statistic) -> Any:
+    """Return the statistic of the chosen seeds of one row, or its ratio of two rows; `chosen` may be many samples."""
+    centre = np.median if statistic == "median" else np.mean
+    if statistic == "geometric mean":
+        logarithms = centre(np.log(numbers)[:, chosen], axis=-1)
+        return np.exp(logarithms[0] - logarithms[1:].sum(axis=0))
+    centres = centre(numbers[:, chosen], axis=-1)
+    return centres[0] / centres[1] if len(numbers) == 2 else centres[0]
+
+
+def _of_share(numbers: Any) -> tuple[float, Interval, str]:
+    from scipy.stats import binomtest  # half a second, which not every process of claims need wait for
+
+    ends = binomtest(int(numbers.sum()), numbers.size).proportion_ci(LEVEL)
+    return float(numbers.mean()), (float(ends.low), float(ends.high)), "Clopper-Pearson"
+
+
+def _bootstrap(numbers: Numbers, statistic: Statistic) -> Interval:
+    size, tail = numbers.shape[1], (1 - LEVEL) / 2
+    draws = _statistic(numbers, np.random.default_rng(0).integers(size, size=(DRAWS, size)), statistic)
+    # Infinity over infinity may be any number: for each end it counts as the worst one. Infinite numbers forbid
+    # interpolation.
+    lower, upper = (np.where(np.isnan(draws), worst, draws) for worst in NOTHING)
+    low, high = np.quantile(lower, tail, method="nearest"), np.quantile(upper, 1 - tail, method="nearest")
+    return float(low), float(high)
+
+
+def _student(numbers: Any) -> Interval:
+    """Return the interval of a mean; infinite for one number, or if one is infinite."""
+    from scipy.stats import t
+
+    if numbers.size == 1 or not np.isfinite(numbers).all():
+        return NOTHING
+    half = t.ppf((1 + LEVEL) / 2, numbers.size - 1) * numbers.std(ddof=1) / np.sqrt(numbers.size)
+    return float(numbers.mean() - half), float(numbers.mean() + half)

@@ -1,10 +1,10 @@
-"""What became of each row of the ledger, and the plain data that records hold."""
+"""The result of each row of the ledger, and the plain data that records hold."""
 
 import dataclasses
 import re
 import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ VOID = "void"
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one claim file: its verdicts, the error that stopped it, or parts that must run elsewhere first.
+    """The result of one claim file: its verdicts, the error that stopped it, or parts that must run elsewhere first.
 
-    Seconds are processor time, that of its parts included, whenever and wherever they ran.
+    `seconds` is processor time, including that of its parts, whenever and wherever they ran.
     """
 
     file: ClaimFile
@@ -49,7 +49,7 @@ class FileResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one row: `status` is that of its verdict, "pending", "not run", "error" or "void".
+    """The result of one row: `status` is that of its verdict, "pending", "not run", "error" or "void".
 
     A verdict is void if one of its mutated claims was not refuted, or if it fails and no positive control holds: what
     cannot tell right from wrong decides nothing. `recorded` is the status of the row at full size, for a quick run.
@@ -85,9 +85,9 @@ class Outcome:
         """The line of numbers of the table; of an error its last line, which names it."""
         if self.verdict is not None:
             return self.verdict.measured
-        if self.status == "error" and self.result is not None:
-            return self.result.error.splitlines()[-1]
-        return ""
+        if self.status != "error" or self.result is None:
+            return ""
+        return self.result.error.splitlines()[-1]
 
     @property
     def surviving_mutations(self) -> tuple[str, ...]:
@@ -127,9 +127,9 @@ def direction(recorded: str, verdict: Verdict) -> str:
     points = all(asked) if asked else verdict.status in AS_PRINTED
     if recorded == "undecided":
         return TOWARDS if points else AGAINST
-    if points == (recorded in AS_PRINTED):
-        return SAME if points else NEITHER
-    return OTHER
+    if points != (recorded in AS_PRINTED):
+        return OTHER
+    return SAME if points else NEITHER
 
 
 def gather(
@@ -146,30 +146,35 @@ def gather(
     """
     file_of = {id: file for file in files for id in file.ids}
     result_of = {result.file.place: result for result in results}
-    outcomes = []
-    for row in ledger:
+
+    def outcome(row: Row) -> Outcome:
         file = file_of.get(row.id)
         if file is None:
-            outcomes.append(Outcome(row, "pending"))
-            continue
+            return Outcome(row, "pending")
+        made = Outcome(row, "not run", file=file, now=selected is None or file in selected)
         result = result_of.get(file.place)
-        now = selected is None or file in selected
         if result is None:
-            outcomes.append(Outcome(row, "not run", file=file, now=now))
-            continue
-        verdict = next((verdict for verdict in result.verdicts if verdict.id == row.id), None)
-        status = "error" if verdict is None else status_of(verdict)
-        at_full_size = ""
-        if verdict is not None and status != VOID:
-            status = reached(verdict) if row.goal else status
-            at_full_size = (recorded or {}).get(row.id, "") if verdict.experiment and not row.goal else ""
-        outcomes.append(Outcome(row, status, verdict, result, file, at_full_size, now))
-    return outcomes
+            return made
+        verdict = {verdict.id: verdict for verdict in result.verdicts}.get(row.id)
+        if verdict is None:
+            return replace(made, status="error", result=result)
+        made = replace(made, status=status_of(verdict), verdict=verdict, result=result)
+        if made.status == VOID:
+            return made
+        if row.goal:
+            return replace(made, status=reached(verdict))
+        if verdict.experiment and recorded:
+            return replace(made, recorded=recorded.get(row.id, ""))
+        return made
+
+    return [outcome(row) for row in ledger]
 
 
 def status_of(verdict: Verdict) -> str:
-    """Return the status of a row with this verdict: void where it cannot tell right from wrong."""
-    return VOID if verdict.surviving_mutations or verdict.uncontrolled else verdict.status
+    """Return the status of a row with this verdict: void if it cannot tell right from wrong."""
+    if verdict.surviving_mutations or verdict.uncontrolled:
+        return VOID
+    return verdict.status
 
 
 def check_answers(file: ClaimFile, verdicts: Any) -> tuple[Verdict, ...]:

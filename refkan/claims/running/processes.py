@@ -1,4 +1,4 @@
-"""Claim files here one after the other, in processes of their own, or on a cluster: what each returns or dies of."""
+"""Run claim files sequentially, in subprocesses, or on a cluster; report results and crashes."""
 
 import re
 import time
@@ -109,8 +109,8 @@ def in_words(result: FileResult, recorded: Mapping[str, str]) -> str:
         *frames, last = result.error.splitlines()
         path = re.escape(result.file.path.name)
         own = re.findall(rf"^(?:.*/)?({path}, line \d+), in ", "\n".join(frames), re.MULTILINE)
-        where = f" ({own[-1]})" if own else ""
-        told.append(f"error: {shorten(last, 100)}{where}")
+        places = [f"({place})" for place in own[-1:]]
+        told.append(" ".join([f"error: {shorten(last, 100)}", *places]))
     elif not any(verdict.mutations for verdict in result.verdicts):
         told[-1:] = [f"{text} (no mutated claim was run)" for text in told[-1:]]
     time_taken = "kept" if result.resumed else f"{result.seconds:.1f} s"
@@ -157,7 +157,9 @@ class _Task:
         return FileResult(self.file, error=text, seconds=self._seconds(), finished=now())
 
     def _seconds(self) -> float:
-        return 0.0 if self.start is None else time.monotonic() - self.start
+        if self.start is None:
+            return 0.0
+        return time.monotonic() - self.start
 
 
 def finished(

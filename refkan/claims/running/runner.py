@@ -82,7 +82,8 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
     KeyboardInterrupt
         If it is interrupted; then what is finished has been reported.
     """
-    files = select(ledger.files, ledger.rows, getattr(chosen, "names", ()))
+    names = getattr(chosen, "names", ())
+    files = select(ledger.files, ledger.rows, names)
     if chosen.list:
         print(printable(listing(ledger.files, ledger.rows)))
         return OK
@@ -98,23 +99,16 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
         require_writable(chosen.output)
     except OSError as error:
         raise ValueError(error) from error
-    workers = min(processors(), AT_ONCE) if chosen.workers is None else chosen.workers
-    workers = workers if chosen.full else min(workers, len(files))  # parts of one file have work for many
-    run = FileRun(not chosen.full, current_engine(), ledger.grounds)
-    if chosen.full:  # a quick run is not worth keeping in parts
-        store = Checkpoints(chosen.output / "parts")
-        since = store.folder.stat().st_mtime if chosen.fresh else 0.0  # it was written to right now
-        parts = Parts(store, since, spread=workers > 1 or chosen.dask is not None)
-        run = FileRun(False, current_engine(), ledger.grounds, parts, chosen.seeds)
+    run, workers, limit = _plan(chosen, ledger, len(files))
     kept = KeptResults(Checkpoints(chosen.output / "checkpoints"), run, ledger.files)
-    limit = chosen.limit or (None if chosen.full else QUICK_LIMIT)
     start = time.perf_counter()
     with dask_executor(chosen.dask) if chosen.dask else nullcontext() as cluster:
         places = Places(workers, limit, cluster)
         results, interrupted = run_all(run, kept, files, chosen.fresh, places, recorded)
+    # Files that were not selected are shown with their latest results, if these are of the present sources.
     done = {result.file.place for result in results}
-    # Rows that were not asked for this time are shown as they last came out with the present sources.
-    results += [old for file in ledger.files if file.place not in done and (old := kept.get(file)) is not None]
+    earlier = [kept.get(file) for file in ledger.files if file.place not in done]
+    results += [result for result in earlier if result is not None]
     outcomes = gather(ledger.rows, ledger.files, results, recorded, files)
     configuration = {
         "size": "full" if chosen.full else "quick",
@@ -125,7 +119,7 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
     }
     seeds = {o.row.id: o.verdict.seeds for o in outcomes if o.verdict is not None and o.verdict.seeds}
     paths = write_report(chosen.output, outcomes, capsule(configuration, seeds), ledger.papers)
-    print(printable(table(outcomes, first=getattr(chosen, "names", ()))))
+    print(printable(table(outcomes, first=names)))
     for result in results:
         if result.error and not result.file.ids:  # no row stands for them in the table
             print(printable(f"{result.file.place}: error: {result.error.splitlines()[-1]}"))
@@ -134,6 +128,21 @@ def run_claims(chosen: argparse.Namespace, ledger: Ledger) -> int:
         raise KeyboardInterrupt
     failed = any(result.error for result in results) or any(outcome.surviving_mutations for outcome in outcomes)
     return FAILED if failed else OK
+
+
+def _plan(chosen: argparse.Namespace, ledger: Ledger, files: int) -> tuple[FileRun, int, float | None]:
+    """Return how each file is run, in how many processes, and after how many seconds it is ended."""
+    workers = chosen.workers
+    if workers is None:
+        workers = min(processors(), AT_ONCE)
+    if not chosen.full:  # without parts, which are not worth keeping
+        run = FileRun(True, current_engine(), ledger.grounds)
+        return run, min(workers, files), chosen.limit or QUICK_LIMIT
+    store = Checkpoints(chosen.output / "parts")
+    since = store.folder.stat().st_mtime if chosen.fresh else 0.0  # it was written to right now
+    parts = Parts(store, since, spread=workers > 1 or chosen.dask is not None)
+    run = FileRun(False, current_engine(), ledger.grounds, parts, chosen.seeds)
+    return run, workers, chosen.limit
 
 
 def statuses_of(path: Path | None) -> dict[str, str]:

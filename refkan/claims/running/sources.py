@@ -9,8 +9,11 @@ from pathlib import Path
 JUDGING = ("claims/readings.py", "claims/verdicts.py")
 """Files of `refkan.claims` that verdicts depend on. The others find, keep and show."""
 
-AROUND = ("claims", "commands", "cli.py")
-"""Parts of the library around what is measured: no measurement depends on them."""
+AROUND = ("claims", "commands")
+"""Packages of the library on which no measurement depends."""
+
+COMMAND = "cli.py"
+"""A module on which none depends either."""
 
 
 def sources_digest(path: Path, library: Path, verdicts: bool = True, of_library: str | None = None) -> str:
@@ -28,11 +31,16 @@ def sources_digest(path: Path, library: Path, verdicts: bool = True, of_library:
 def library_digest(library: Path, verdicts: bool = True) -> str:
     """Return the SHA-256 of `library` (the package under test).
 
-    Of all but what is `AROUND` it, for `verdicts` with what is `JUDGING`: a change of the report voids no result.
+    Sources `AROUND` what is measured are left out, but with `verdicts` those that are `JUDGING` are not: results stay
+    valid if only the report changes.
     """
-    around = {library / AROUND[2], *(file for name in AROUND[:2] for file in (library / name).rglob("*.py"))}
-    judging = {library / name for name in JUDGING if (library / name).is_file()} if verdicts else set()
-    return digest_of({*library.rglob("*.py")} - around | judging, library.parent)
+    sources = set(library.rglob("*.py")) - {library / COMMAND}
+    for name in AROUND:
+        sources -= set((library / name).rglob("*.py"))
+    if verdicts:
+        judging = [library / name for name in JUDGING]
+        sources |= {file for file in judging if file.is_file()}
+    return digest_of(sources, library.parent)
 
 
 def package_of(path: Path) -> Path:
@@ -75,9 +83,10 @@ def _import_statements(source: bytes) -> tuple[tuple[int, str, tuple[str, ...]],
         return ()
     statements: list[tuple[int, str, tuple[str, ...]]] = []
     for node in nodes:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            level, module = (node.level, node.module or "") if isinstance(node, ast.ImportFrom) else (0, "")
-            statements.append((level, module, tuple(alias.name for alias in node.names)))
+        if isinstance(node, ast.Import):
+            statements.append((0, "", tuple(alias.name for alias in node.names)))
+        if isinstance(node, ast.ImportFrom):
+            statements.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
     return tuple(statements)
 
 
