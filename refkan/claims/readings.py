@@ -233,8 +233,9 @@ class Readings(Checked):
         decided, holding = self.decided, self.holding
         complete = bool(decided) and not self.left and len(decided) == len(self.speaking)
         if holding:
-            everywhere = complete and len(holding) == len(decided)
-            return "holds" if everywhere else "holds under some readings"
+            if complete and len(holding) == len(decided):
+                return "holds"
+            return "holds under some readings"
         if complete and all(result.corrected for result in decided):
             return "holds as corrected"
         if any(result.reduced for result in self.speaking or self.results) or self.left:

@@ -51,4 +51,6 @@ def judge(as_printed: bool, as_corrected: bool | None = None, experiment: bool =
         return "holds"
     if as_corrected:
         return "holds as corrected"
-    return "undecided" if experiment else "refuted"
+    if experiment:
+        return "undecided"
+    return "refuted"

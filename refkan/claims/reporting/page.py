@@ -108,11 +108,15 @@ def _rows(outcomes: Sequence[Outcome], size: str) -> str:
 
 
 def _titled(title: str, outcomes: Sequence[Outcome], size: str) -> str:
-    return f"<h2>{title}</h2>{_rows(outcomes, size)}" if outcomes else ""
+    if not outcomes:
+        return ""
+    return f"<h2>{title}</h2>{_rows(outcomes, size)}"
 
 
 def _not_shown(number: int) -> str:
-    return f" {counted(number, 'row')} without a result: not shown." if number else ""
+    if number == 0:
+        return ""
+    return f" {counted(number, 'row')} without a result: not shown."
 
 
 def _references(papers: Mapping[str, str]) -> str:

@@ -44,7 +44,7 @@ def counts_in_words(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _counted(title: str, numbers: Mapping[str, int]) -> str:
     counts = ", ".join(f"{number} {status}" for status, number in numbers.items())
-    return f"{title}: {counts}" if counts else title
+    return ": ".join(filter(None, (title, counts)))
 
 
 def record(outcomes: Sequence[Outcome], capsule: Mapping[str, Any]) -> dict[str, Any]:

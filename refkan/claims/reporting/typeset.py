@@ -55,7 +55,7 @@ def _term(match: re.Match[str]) -> str:
     if len(scripts) == 2:
         return f"<msubsup>{base}{scripts['_']}{scripts['^']}</msubsup>"
     ((mark, script),) = scripts.items()
-    kind = "msub" if mark == "_" else "msup"
+    kind = {"_": "msub", "^": "msup"}[mark]
     return f"<{kind}>{base}{script}</{kind}>"
 
 
@@ -67,13 +67,20 @@ def _row(text: str) -> str:
         end = match.end()
     parts += map(_element, _TOKEN.findall(text[end:]))
     made = [part for part in parts if part]
-    return made[0] if len(made) == 1 else f"<mrow>{''.join(made)}</mrow>"
+    if len(made) == 1:
+        return made[0]
+    return f"<mrow>{''.join(made)}</mrow>"
 
 
 def _element(token: str) -> str:
     """Return the element of a name, a number or a sign."""
     if not token.strip():
         return ""
-    kind = "mi" if token[0].isalpha() else "mn" if token[0].isdigit() else "mo"
-    as_written = ' stretchy="false"' if token in "()[]|" else ""
-    return f"<{kind}{as_written}>{escape(GREEK.get(token) or SIGNS.get(token) or token)}</{kind}>"
+    text = escape(GREEK.get(token) or SIGNS.get(token) or token)
+    if token[0].isalpha():
+        return f"<mi>{text}</mi>"
+    if token[0].isdigit():
+        return f"<mn>{text}</mn>"
+    if token in "()[]|":
+        return f'<mo stretchy="false">{text}</mo>'
+    return f"<mo>{text}</mo>"

@@ -1,4 +1,4 @@
-"""The capsule: under which circumstances a result was obtained, without naming the machine or its folders."""
+"""The capsule: the circumstances of a result, without the names of the machine or its folders."""
 
 import os
 import platform
@@ -42,14 +42,17 @@ def git_hash() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
+        commit = git("rev-parse", "HEAD")
+        return f"{commit}+changes" if git("status", "--porcelain", "--", ".") else commit
     except (OSError, subprocess.SubprocessError):
         return None
 
 
 def processors() -> int:
     """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def threads() -> dict[str, Any]:

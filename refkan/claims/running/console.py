@@ -1,4 +1,4 @@
-"""What a run prints: a line a file while it runs, and a table of every row at the end."""
+"""The output of a run: a line for each file while it runs, and a table of the rows at the end."""
 
 import shutil
 from collections.abc import Collection, Sequence
@@ -26,7 +26,9 @@ def shorten(text: str, width: int) -> str:
     'one two…'
     """
     line = " ".join(text.split())
-    return line if len(line) <= width else line[: max(width - 1, 0)].rstrip() + "…"
+    if len(line) <= width:
+        return line
+    return line[: max(width - 1, 0)].rstrip() + "…"
 
 
 def table(outcomes: Sequence[Outcome], width: int | None = None, first: Collection[str] = ()) -> str:

@@ -1,4 +1,4 @@
-"""Finding the claim files without running them, and which rows each answers or states."""
+"""Find claim files, and the rows that each answers or states, without running them."""
 
 import ast
 import importlib
@@ -55,7 +55,9 @@ class ClaimFile:
 
     def command(self, id: str) -> str:
         """Return the command line that runs a row again, to which options can be added."""
-        return f"python -m {self.package} {id}" if self.package else f"refkan verify {self.path.name}"
+        if self.package:
+            return f"python -m {self.package} {id}"
+        return f"refkan verify {self.path.name}"
 
     def load(self) -> ModuleType:
         """Import a file of a package."""
@@ -135,9 +137,9 @@ def discover(folder: Path, ledger: Iterable[Row]) -> list[ClaimFile]:
 
     def claims(tree: ast.Module) -> dict[str, Row | None] | None:
         value = _assigned(tree, "CLAIMS")
-        ids = None if value is None else ast.literal_eval(value)
-        if ids is None:
+        if value is None:
             return None
+        ids = ast.literal_eval(value)
         if not isinstance(ids, tuple | list) or not ids or not all(isinstance(id, str) for id in ids):
             raise ValueError(f"CLAIMS must be a literal tuple of row ids, at least one; got {ids!r}")
         return {id: known.get(id) for id in ids}
@@ -171,8 +173,10 @@ def _read(
         try:
             tree = ast.parse(path.read_bytes())
             answered, alone = stated(tree), _measures_time(tree)
-        except (OSError, SyntaxError, ValueError) as error:
-            problem = f"{path.name} cannot be read: {error.strerror if isinstance(error, OSError) else error}"
+        except OSError as error:
+            problem = f"{path.name} cannot be read: {error.strerror}"
+        except (SyntaxError, ValueError) as error:
+            problem = f"{path.name} cannot be read: {error}"
         if answered is None:
             continue
         namesakes = [file.place for file in files if file.name == path.stem]

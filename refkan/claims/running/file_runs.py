@@ -1,4 +1,4 @@
-"""One claim file: how it is run, with its crash as a result, and how its result is kept."""
+"""Run one claim file, with a crash as a result, and keep its result."""
 
 import inspect
 import pickle
@@ -69,7 +69,9 @@ class FileRun:
             raise
         except BaseException as error:  # a claim may raise anything
             text = describe_error(error, file.folder.parent)
-        seconds = time.process_time() - start + (parts.seconds if parts else 0.0)
+        seconds = time.process_time() - start
+        if parts:
+            seconds += parts.seconds
         return FileResult(file, verdicts, text, seconds, now(), missing=missing)
 
     def _verdicts(
@@ -135,7 +137,9 @@ class KeptResults:
         if file.problem:
             return None
         packed = self._checkpoints.get(self._configurations[file.name])
-        return None if packed is None else unpack(file, packed)
+        if packed is None:
+            return None
+        return unpack(file, packed)
 
     def put(self, result: FileResult) -> None:
         """Keep a result, unless it is an error.

@@ -1,4 +1,4 @@
-"""Parts of a long run, such as one training of one seed: kept as they are finished, and run beside one another."""
+"""Parts of a long run, such as the training of one seed: kept when finished, and run in parallel."""
 
 import inspect
 import pickle
@@ -100,7 +100,8 @@ class Parts(Resume):
             with suppress(pickle.PicklingError, AttributeError, TypeError):  # of functions that have no name to import
                 raise PartsMissing([pickle.dumps((key, task))])
         record = self.finish(key, task)
-        self.seconds += record["seconds"] if kept else 0.0
+        if kept:
+            self.seconds += record["seconds"]
         return record["result"]
 
     def finish(self, key: Mapping[str, Any], task: Callable[[], Any]) -> Any:

@@ -13,6 +13,7 @@ from refkan.base import json_data
 from refkan.claims.estimates import Estimate
 from refkan.claims.rows import Row
 from refkan.claims.running.discovery import ClaimFile
+from refkan.claims.running.sources import name_below
 from refkan.claims.verdicts import Figure, Table, Verdict
 
 AS_PRINTED = ("holds", "holds under some readings")
@@ -229,7 +230,7 @@ def describe_error(error: BaseException, root: Path) -> str:
     lines = []
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
-        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        name = name_below(path, root)
         lines.append(f"{name}, line {frame.lineno}, in {frame.name}: {frame.line or ''}".rstrip(": "))
     message = " ".join("".join(traceback.format_exception_only(error)).split())
     return "\n".join([*lines, without_folders(message)])

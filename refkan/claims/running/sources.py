@@ -51,11 +51,18 @@ def package_of(path: Path) -> Path:
     return package
 
 
+def name_below(path: Path, root: Path) -> str:
+    """Return the name of a file relative to a folder; only its own name if the folder does not hold it."""
+    if not path.is_relative_to(root):
+        return path.name
+    return path.relative_to(root).as_posix()
+
+
 def digest_of(sources: Iterable[Path], root: Path) -> str:
     """Return the SHA-256 of files, by their names relative to the root, or alone where that does not hold them."""
     digest = hashlib.sha256()
     for path in sorted(sources):
-        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        name = name_below(path, root)
         content = path.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
