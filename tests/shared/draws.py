@@ -33,7 +33,7 @@ POISON = bool(os.environ.get("REFKAN_TEST_POISON"))
 
 ROOMS = (
     "tests/analysis/", "tests/checks/", "tests/kernels/", "tests/networks/", "tests/package/test_fresh_calls.py",
-    "tests/splines/", "tests/training/", "tests/truth/",
+    "tests/second_opinion/", "tests/splines/", "tests/training/", "tests/truth/",
 )  # fmt: skip
 """Folders whose random tests are laws, except for those of `PARTICULAR`."""
 

@@ -9,6 +9,7 @@ from tests.shared.draws import ROOT
 from tests.soak.record import RECORD, Record
 
 PAGE = ROOT / "docs" / "trust.md"
+ATTACKS = ROOT / "tests" / "second_opinion" / "record.json"
 NOT_RUN = "not yet"
 NO_BOUND = "none"
 """In rows without a bound that is a number."""
@@ -66,11 +67,24 @@ def mutation_text(scores: Path) -> str:
     return "\n".join(rows) + "\n"
 
 
+def second_opinion_text(path: Path) -> str:
+    """Return how many statements of certificates were attacked, by kind, and which were violated."""
+    if not path.exists():
+        return "No attacks have been recorded.\n"
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    rows = ["| kind of statement | attacked |", "|---|---|"]
+    rows += [f"| {kind} | {count:,} |" for kind, count in sorted(kept["statements"].items())]
+    seeds = ", ".join(f"{first} to {last}" for first, last in kept["seeds"])
+    violated = "".join(f"\n* violated: {text}" for text in kept["violations"]) or " none was violated."
+    return "\n".join(rows) + f"\n\nSeeds {seeds};{violated}\n"
+
+
 def written(page: str) -> str:
     """Return the page with all that was measured."""
     record = Record.read(RECORD) if RECORD.exists() else None
     page = with_ratios(page, record)
     page = replaced(page, "soak", soak_text(record))
+    page = replaced(page, "second opinion", second_opinion_text(ATTACKS))
     return replaced(page, "mutation", mutation_text(SCORES))
 
 

@@ -1,0 +1,1 @@
+"""Certificates attacked by searches that share no code with `refkan.analysis.exact`."""
