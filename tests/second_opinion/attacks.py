@@ -5,6 +5,7 @@ they find is held against the statement with the truth's rational numbers (balls
 rational), so that rounding neither hides a violation nor makes one.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -26,7 +27,8 @@ class Exact:
     """A network with fixed maps and knots: float64 values for searches, exact ones at single points."""
 
     def __init__(self, net, theta, box, rng) -> None:
-        self.net, self.theta, self.box, self.rng = net, theta, np.asarray(box, float), rng
+        layers = tuple(continued(layer) for layer in net.layers)
+        self.net, self.theta, self.box, self.rng = replace(net, layers=layers), theta, np.asarray(box, float), rng
         sigmoids = any(each.name == "sigmoid" for each in net.node_maps)
         self.number = flint.arb if sigmoids else Fraction
         self.known: dict[tuple[float, ...], list[Any]] = {}
@@ -36,8 +38,15 @@ class Exact:
         key = tuple(map(float, x))
         if key not in self.known:
             with flint.ctx.workprec(BITS):
-                self.known[key] = list(truth.of(self.net, self.theta, [list(key)], number=self.number).value[0])
+                self.known[key] = self.computed(list(key))
         return self.known[key]
+
+    def computed(self, x) -> list[Any]:
+        """Values at a point; balls that say nothing where it lies on a knot behind a sigmoid."""
+        try:
+            return list(truth.of(self.net, self.theta, [x], number=self.number).value[0])
+        except truth.UndecidedError:
+            return [flint.arb("nan")] * self.net.widths[-1]
 
     def of(self, value: Fraction):
         """A rational number as the type of the values."""
@@ -86,6 +95,11 @@ class Exact:
             moved = (x[order][:, None] + steps).reshape(-1, len(self.box))
             x = np.concatenate([x[order], np.clip(moved, low, high)])
         return x[np.argsort(-score(x))[:KEPT]]
+
+
+def continued(layer):
+    """The layer with its end pieces going on, where it refuses inputs outside its domain."""
+    return replace(layer, outside="polynomial") if layer.outside == "error" else layer
 
 
 def ball(value: Fraction):
@@ -271,7 +285,10 @@ KINDS = (*OVER_BOX, "residual", *AT_SAMPLES)
 def violation(exact: Exact, said: dict[str, Any], x, y) -> str:
     """Say what violates a statement; empty if nothing was found."""
     with flint.ctx.workprec(BITS):
-        return _violation(exact, said, x, y)
+        try:
+            return _violation(exact, said, x, y)
+        except truth.UndecidedError:  # a sample on a knot behind a sigmoid
+            return ""
 
 
 def _violation(exact: Exact, said: dict[str, Any], x, y) -> str:
