@@ -50,8 +50,8 @@ NOT_CALLED_BY_USERS = {
     r"conformance\.adapters\.(adapter\.Adapter|bases\.).*": "written by users, called by the judge",
     r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by multistart",
     r"conformance\.(adapters\.adapter\.Capabilities|cases\.families\.Frame(\..*)?)": "what is wrong with them becomes findings",
-    r"interop\.((from|to)_(efficient_kan|jaxkan|pykan)|state_of|as_torch|as_jax)": "need other libraries; tested with them",
-    r"estimators\..*": "held to the checks of scikit-learn",
+    r"interop\.((from|to)_(efficient_kan|jaxkan|pykan)|state_of|as_torch|as_jax)": "need other libraries; drawn by `fresh_calls`",
+    r"estimators\..*": "refuse parameters in `fit`; drawn by `fresh_calls`",
     r"training\.problems\.allen_cahn\.reference": "take seconds",
     r"conformance\.(pytest_suite|parametrize_with_cases)": "take seconds",
 }  # fmt: skip

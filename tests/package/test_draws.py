@@ -67,12 +67,21 @@ def draws_by_a_method():
     return NetworkCase("spline").start(None)
 
 
+class Drawn:
+    def __init__(self):
+        self.value = np.random.default_rng(0).random()
+
+
+def draws_by_a_class():
+    return Drawn()
+
+
 def draws_nothing():
     return np.linspace(0, 1)
 
 
 def test_random_tests_are_known_by_what_they_call():
-    assert all(map(uses_random_numbers, (draws_itself, draws_by_a_helper, draws_by_a_method)))
+    assert all(map(uses_random_numbers, (draws_itself, draws_by_a_helper, draws_by_a_method, draws_by_a_class)))
     assert not uses_random_numbers(draws_nothing)
     assert is_law("tests/truth/test_a.py::test", draws_itself, ())
     assert is_law("tests/truth/test_a.py::test", draws_nothing, ("rng",))

@@ -15,6 +15,7 @@ from refkan import truth
 from refkan.networks.hessians import gauss_newton, hessian, hessian_vector, jacobian, ntk
 from refkan.training.optimizers.second_order import damped_systems
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
+from tests.shared.draws import poisoned_memory
 from tests.shared.factories import gauss_newton_paths
 from tests.shared.thresholds import LOWERED, NO_SIZES, SIDES, importers, lowered, sources
 
@@ -121,7 +122,7 @@ def as_arrays(result, like=None):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_operation_on_both_sides_of_every_size(name, engine, side):
     seen = set()
-    with SIDES[side](), rk.use_engine(engine):
+    with SIDES[side](), rk.use_engine(engine), poisoned_memory():
         for what, result in operations(name):
             seen.add(what)
             for mine, right in zip(as_arrays(result), as_arrays(expected(name)[what], result), strict=True):
