@@ -105,6 +105,13 @@ def test_the_page_shows_what_is_recorded(tmp_path, monkeypatch):
         trust.replaced(PAGE, "no such part", "")
 
 
+def test_only_the_law_of_a_row_measures_its_errors():
+    assert [*trust.laws(PAGE)] == trust.quantities(PAGE)
+    quantity, law = next(iter(trust.laws(PAGE).items()))
+    made = [line(law=each, ratios=[(quantity, 0.5)]) for each in (law, LAW)]
+    assert [len(each["ratios"]) for each in soak.measured_by_laws_of_the_page(made)] == [1, 0]
+
+
 def test_the_page_is_written_from_the_records():
     """`python -m tests.soak.trust` writes it anew."""
     assert trust.written(PAGE) == PAGE

@@ -47,6 +47,12 @@ def quantities(page: str) -> list[str]:
     return [cells[1].strip() for cells in rows if len(cells) == 8 and "::" in cells[-2]]
 
 
+def laws(page: str) -> dict[str, str]:
+    """Return the test that each row names, by its quantity."""
+    named = re.findall(r"^\| ([^|]*) \|.* `([^`]*::[^`]*)` \|$", page, re.M)
+    return dict(named)
+
+
 def soak_text(record: Record | None) -> str:
     """Return what soaks have run."""
     if record is None:
