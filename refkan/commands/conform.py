@@ -23,9 +23,9 @@ from refkan.conformance.cases.truths.precision import DTYPES
 from refkan.conformance.identification import Identification, Stage
 from refkan.conformance.identification.reported import UNKNOWN
 from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.causes import explained
 from refkan.conformance.judging.findings import Expectations, Finding
 from refkan.conformance.judging.guarded import Order, judged
-from refkan.conformance.judging.judge import explained
 from refkan.conformance.reports import findings_reported as reports
 from refkan.conformance.reports.case_files import check, probes
 from refkan.kernels.engine_option import add_engine_option

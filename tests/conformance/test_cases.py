@@ -12,7 +12,7 @@ from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.cases.specs import RULES
 from refkan.conformance.cases.truths.precision import DTYPES, is_exact
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.judge import by_numbers
+from refkan.conformance.judging.causes import by_numbers
 from tests.broken_layers import manner_defects as m
 from tests.broken_layers.correct import Piecewise, random_cases, random_settings
 from tests.broken_layers.plain_numpy import PlainNumpy
@@ -225,11 +225,11 @@ PLACE = "float64/layer/degree-3/uniform/3x2/"
 
 @each_row(
     "adapter, cases",
-    (m.RepeatsAfter1000, {f"{PLACE}1001-samples/values": "sample 1000 alone is wrong, of 0 to 1000",
+    (m.RepeatsAfter1000, {f"{PLACE}1001-samples/values": "only sample 1000 is wrong, of 0 to 1000",
                         f"{PLACE}1025-samples/values": "samples 1000 to 1024 are wrong, of 0 to 1024",
                         f"{PLACE}2500-samples/values": "samples 1000 to 2499 are wrong, of 0 to 2499"}),
-    (m.ChunkLosesItsLastRow, {f"{PLACE}1025-samples/values": "sample 1024 alone is wrong, of 0 to 1024",
-                            f"{PLACE}2500-samples/values": "sample 2499 alone is wrong, of 0 to 2499"}),
+    (m.ChunkLosesItsLastRow, {f"{PLACE}1025-samples/values": "only sample 1024 is wrong, of 0 to 1024",
+                            f"{PLACE}2500-samples/values": "only sample 2499 is wrong, of 0 to 2499"}),
     (m.RaisesWithoutSamples, {f"{PLACE}0-samples/values": "ZeroDivisionError"}),
     (m.TurnsSquares, {f"float64/layer/degree-3/{kind}/{n}x{n}/{n}-samples/values": ""
                     for kind in ("uniform", "arbitrary") for n in (3, 4)}),

@@ -9,7 +9,7 @@ import pytest
 from refkan.conformance import Judge, catalogue, identify
 from refkan.conformance.broken_layers import BROKEN, RightLayer
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.judge import explained
+from refkan.conformance.judging.causes import explained
 from refkan.conformance.reports.findings_reported import causes, text
 from tests.conformance import failing_adapters as adapters
 from tests.shared.commands import command

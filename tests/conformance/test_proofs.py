@@ -10,7 +10,7 @@ from refkan.conformance import Judge
 from refkan.conformance.cases.cases import Case
 from refkan.conformance.identification import identify
 from refkan.conformance.judging import findings as f
-from refkan.conformance.judging.judge import exact_entry, proven, rounded_down
+from refkan.conformance.judging.proofs import exact_entry, proven, rounded_down
 from refkan.conformance.reports.findings_reported import line, text
 from tests.broken_layers.plain_numpy import PlainNumpy
 from tests.conformance.altered_layers import altered, judged, of, of_knots, of_outputs

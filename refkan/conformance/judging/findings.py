@@ -1,4 +1,4 @@
-"""What comes out of judging one case, and what a user expects to come out."""
+"""Findings: the outcome of judging a case, and the failures that a user expects."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -57,11 +57,11 @@ class Finding:
     ----------
     key, quantity, status : str
     message : str
-        What is missing, what was raised, or what is wrong with the shape.
+        The missing capability, the exception, or the wrong shape.
     index : tuple of int
-        Where theirs is worst, relative to what is allowed.
+        The entry whose error is largest, relative to the allowed one.
     ours, theirs, relative_error, ulps : float
-        There; NaN where they mean nothing.
+        Of this entry; NaN if they do not apply.
     excess : float
         Error there in units of the allowed one; infinite if theirs is not finite.
     wrong, total : int
@@ -69,17 +69,17 @@ class Finding:
     x : tuple of float
         The sample with that index, for quantities by sample.
     span : tuple of pairs
-        For each input the knots that x lies between (infinite beyond all knots).
+        For each input the knots next to x (infinite beyond all knots).
     hints : tuple of Hint
-        Differences of the layer that bear on the case, the leading one first.
+        Differences of the layer that explain the failure, the leading one first.
     seconds : float
-        How long the case took.
+        Duration of the case.
     traceback : str
-        Where in the adapter, or below, an exception was raised.
+        Of an exception, from the adapter on.
     proven : float
-        A proven lower bound of |theirs - exact|; NaN where nothing is proven.
+        A proven lower bound of |theirs - exact|; NaN if nothing is proven.
     family : str
-        Of the case in tables: see `refkan.conformance.cases.catalogue`.
+        Of the case, in tables: see `refkan.conformance.cases.catalogue`.
 
     Examples
     --------
@@ -135,9 +135,15 @@ class Finding:
         return dict(plain(asdict(self), repr))
 
 
+def relative(theirs: float, ours: float) -> float:
+    """Return the relative error, infinite if ours is 0."""
+    return float("inf") if ours == 0 else abs(theirs - ours) / abs(ours)
+
+
 def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:
     """Compare results with the truth, entry by entry."""
-    expected, tolerance = case.expected, case.tolerance if form == "local" else case.allowed(form)
+    expected = case.expected
+    tolerance = case.tolerance if form == "local" else case.allowed(form)
     with np.errstate(all="ignore"):  # of numbers beyond any range
         error = np.abs(theirs - expected)
         wrong = ~(error <= tolerance)  # NaN is wrong
@@ -146,22 +152,31 @@ def compare(case: Case, theirs: FloatArray, form: str = "local") -> Finding:
         return Finding.of(case, PASSED, total=expected.size)
     index = tuple(int(k) for k in np.unravel_index(int(np.argmax(excess)), expected.shape))
     ours, other = float(expected[index]), float(theirs[index])
-    relative = float("inf") if ours == 0 else abs(other - ours) / abs(ours)
     x: tuple[float, ...] = ()
     span: tuple[tuple[float, float], ...] = ()
     if QUANTITIES[case.quantity].is_by_sample:
         x = tuple(float(value) for value in case.setting.x[index[0]])
         span = tuple(_span(row, value) for row, value in zip(case.setting.spec.knots, x, strict=True))
     return Finding.of(
-        case, FAILED, _wrong_rows(case, wrong), index=index, ours=ours, theirs=other, relative_error=relative,
-        ulps=_ulps(case, ours, other), excess=float(excess[index]),
-        wrong=int(wrong.sum()), total=expected.size, x=x, span=span,
-    )  # fmt: skip
+        case,
+        FAILED,
+        _wrong_rows(case, wrong),
+        index=index,
+        ours=ours,
+        theirs=other,
+        relative_error=relative(other, ours),
+        ulps=_ulps(case, ours, other),
+        excess=float(excess[index]),
+        wrong=int(wrong.sum()),
+        total=expected.size,
+        x=x,
+        span=span,
+    )
 
 
 def _wrong_rows(case: Case, wrong: Array) -> str:
-    """Where the wrong samples begin and end, if samples before or after them are right."""
-    if not QUANTITIES[case.quantity].is_by_sample or len(wrong) < ROWS_TOLD:
+    """Name the first and last wrong samples, if others are right."""
+    if not QUANTITIES[case.quantity].is_by_sample or len(wrong) < ROWS_REPORTED:
         return ""
     rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
     if rows.size == len(wrong):
@@ -169,19 +184,23 @@ def _wrong_rows(case: Case, wrong: Array) -> str:
     first, last = int(rows[0]), int(rows[-1])
     if rows.size < last - first + 1:
         return f"{rows.size} of {len(wrong)} samples are wrong, the first is number {first}"
-    span = f"sample {first} alone is" if first == last else f"samples {first} to {last} are"
-    return f"{span} wrong, of 0 to {len(wrong) - 1}"
+    if first == last:
+        return f"only sample {first} is wrong, of 0 to {len(wrong) - 1}"
+    return f"samples {first} to {last} are wrong, of 0 to {len(wrong) - 1}"
 
 
-ROWS_TOLD = 30
-"""Samples from which it is said which of them are wrong."""
+ROWS_REPORTED = 30
+"""The smallest number of samples for which the wrong ones are named."""
 
 
 def _ulps(case: Case, ours: float, theirs: float) -> float:
-    """Units in the last place: of ours, or of the largest result where ours is zero but for rounding."""
-    largest = float(np.abs(case.expected).max())
-    size = abs(ours) if abs(ours) > case.setting.eps * largest else largest
-    return float(abs(theirs - ours) / spacing(case.setting.dtype, size)) if size > 0 else float("nan")
+    """Return the error in units in the last place of ours, or of the largest result if ours is only rounding."""
+    size = largest = float(np.abs(case.expected).max())
+    if abs(ours) > case.setting.eps * largest:
+        size = abs(ours)
+    if not size > 0:
+        return float("nan")
+    return float(abs(theirs - ours) / spacing(case.setting.dtype, size))
 
 
 def _span(knots: FloatArray, x: float) -> tuple[float, float]:
@@ -227,15 +246,15 @@ class Expectations:
         return cls({pattern.strip(): reason.strip() for pattern, _, reason in lines if pattern.strip()})
 
     def matching(self, key: str) -> list[str]:
-        """The patterns that a key matches: with any, the case is expected to fail."""
+        """Return the patterns that a key matches."""
         return [pattern for pattern in self.reasons if fnmatchcase(key, pattern)]
 
     def reason(self, key: str) -> str:
-        """Why a case is expected to fail, or the pattern that says so."""
+        """Return why a case is expected to fail, or the pattern if it has no reason."""
         return "; ".join(self.reasons[pattern] or pattern for pattern in self.matching(key))
 
     def apply(self, finding: Finding) -> Finding:
-        """Return the finding with the status that it has in the light of what was expected."""
+        """Return the finding with its status in view of the expected failures."""
         if not self.matching(finding.key):
             return finding
         if finding.status in (FAILED, ERROR):

@@ -24,8 +24,8 @@ from refkan.conformance.cases import DTYPES, QUANTITIES, VECTORS, Case, LayerSpe
 from refkan.conformance.cases.exchanged_folders import read_cases, read_results
 from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.causes import by_numbers, explained
 from refkan.conformance.judging.findings import Finding, compare
-from refkan.conformance.judging.judge import by_numbers, explained
 
 PORTABLE = Capabilities(degrees=(1, 2, 3), knots=("uniform", "arbitrary"), outside=("natural",))
 """What layers that are judged by files are taken to declare; a stage whose results are missing says so."""
