@@ -1,8 +1,11 @@
 """Check a certificate that `refkan certify` wrote: accept or reject each statement about a network, and say why.
 
-    python check_certificate.py FILE        FILE is the JSON file or the HTML page; exit code 0: all are accepted
+    python check_certificate.py FILE [--network NETWORK.npz]
 
-This program needs Python alone. It shares no code with refkan, and works over rational numbers: every float64 in the
+FILE is the JSON file or the HTML page. Exit code 0: all statements are accepted, a page says what its data say, and the
+network is that of NETWORK.npz, if it is given.
+
+This program needs Python alone. It imports nothing from refkan, and works over rational numbers: every float64 in the
 file is the number that it is, every result of an operation an interval [lo, hi] of two Fractions that holds it.
 
 What it relies on
@@ -24,17 +27,30 @@ Leaves.    A string describes how a box is cut: a letter cuts along that input (
            describe covers the box.
 Rank.      A minor of the Jacobian J that is not zero modulo p is not zero: rank J is its size at least. If Z has k
            independent columns and J Z = 0, rank J is at most the number of columns less k.
+File.      With --network, the SHA-256 of that file must be the one that the certificate names. In an archive of refkan
+           all parameters, knots and maps are compared with those of the certificate as well. The constants of mean-std
+           and min-max maps and free knots follow from data and parameters: they are not recomputed, and the output says
+           so. The text of a page is made again from its data, and must be equal to it.
 Condition. J^T J/N - mu I has as many negative eigenvalues as negative pivots (Sylvester): so many are below mu. Where
            there are fewer rows than columns J J^T/N is taken, which has the same eigenvalues that are not zero.
 """
 
 import argparse
+import ast
+import hashlib
+import io
 import json
 import math
+import os
 import re
+import stat
+import struct
 import sys
+import zipfile
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
+from html import escape
 from itertools import pairwise, product
 
 BITS = 128
@@ -42,6 +58,14 @@ BITS = 128
 
 FINE = 320
 """Digits of the matrix of a condition number."""
+
+FORMAT = "refkan certificate 2"
+
+LARGEST = 1 << 28
+"""Bytes of a file, at most."""
+
+FAR = 1200
+"""Beyond it exp(-|x|) is below 2^-1731, far below the smallest float64."""
 
 
 ZERO = (Fraction(0), Fraction(0))
@@ -145,8 +169,8 @@ def sigmoid(x, bits):
     less than 8 w.
     """
     n, w = math.ceil(abs(x)).bit_length() + 1, bits + 64
-    if abs(x) > 4 * bits:
-        e = Fraction(0), Fraction(1, 1 << min(int(abs(x)), 4096))
+    if abs(x) > FAR:
+        e = Fraction(0), Fraction(1, 1 << 1731)
     else:
         z = int(abs(x) * (1 << w)) >> n
         term, total, k = 1 << w, 0, 0
@@ -164,13 +188,37 @@ def silu(x, bits):
 
 
 def sigmoid_slope(x, bits):
-    g = sigmoid(x, bits)
+    g = sigmoid(-abs(x), bits)  # the slope is even, and 1 - g has no digits of a small g
     return times(g, (1 - g[1], 1 - g[0]))
 
 
 def silu_slope(x, bits):
     """g + x g (1 - g), g the sigmoid."""
     return plus(sigmoid(x, bits), times((x, x), sigmoid_slope(x, bits)))
+
+
+class Bound(Fraction):
+    """A number that is written in so many decimal digits, rounded downwards or upwards: as "below 6g", "above 15e".
+
+    Examples
+    --------
+    >>> f"[{Bound(0.1):below 3g}, {Bound(0.1):above 3g}]"  # the float next to 1/10 is a little larger
+    '[0.100, 0.101]'
+    """
+
+    def __format__(self, spec):
+        side, digits = spec.split()
+        rounding = {"below": ROUND_FLOOR, "above": ROUND_CEILING}[side]
+        context = Context(prec=int(digits[:-1]), rounding=rounding)
+        return format(context.divide(Decimal(self.numerator), Decimal(self.denominator)), digits[-1])
+
+
+def below(x):
+    return f"{Bound(x):below 17g}"
+
+
+def above(x):
+    return f"{Bound(x):above 17g}"
 
 
 def decimal(text):
@@ -542,19 +590,282 @@ def leaves(text, box, network):
     require(not waiting, f"leaves do not cover the box: {len(waiting)} parts of it are missing")
 
 
+# ---------------------------------------------------------------- the network in a file
+
+
+ARCHIVED = {"SplineLayer": "spline", "ReluLayer": "relu", "ChebyshevLayer": "chebyshev"}
+"""Layers by the names of their classes in refkan."""
+
+COMPUTED = object()
+"""Numbers that follow from data and parameters."""
+
+
+def network_in(content):
+    """The network of an archive that `refkan.save` wrote, as in a certificate; None of other files.
+
+    Free knots, and maps by the statistics of a batch, are `COMPUTED`.
+    """
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return None
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if "manifest.npy" not in archive.namelist():
+            return None
+        require(len({member.filename for member in members}) == len(members), "the archive names a member twice")
+        require(all(m.compress_type == zipfile.ZIP_STORED for m in members), "the archive is compressed")
+        arrays = {m.filename.removesuffix(".npy"): array_in(archive.read(m)) for m in members}
+    manifest = json.loads(arrays["manifest"], object_pairs_hook=without_repetition, parse_constant=no_number)
+
+    def numbers_of(value):
+        return arrays[value["array"]] if isinstance(value, dict) else value
+
+    def take(count):
+        require(count <= len(parameters), "the archive holds fewer parameters than its layers have")
+        taken, parameters[:count] = parameters[:count], []
+        return [x.hex() for x in taken]
+
+    def matrix(Q, P):
+        flat = take(Q * P)
+        return [flat[q * P : (q + 1) * P] for q in range(Q)]
+
+    parameters, layers = list(arrays["theta"]), []
+    for entry in manifest["layers"]:
+        form, silu = entry.get("spline", entry), entry["kind"] == "SiluLayer"
+        if form["kind"] not in ARCHIVED:
+            require(entry is manifest["layers"][-1] and form["kind"] == "DenseLayer", "a layer is not known")
+            Q = len(layers[-1]["coefficients"])
+            identity = [float(i == j) for i in range(Q) for j in range(Q)]
+            same = parameters[: Q * Q] == identity and not any(parameters[Q * Q :])
+            require(same and form["activation"] == "identity", "a dense layer at the end is no identity")
+            parameters = []
+            break
+        kind, free = ARCHIVED[form["kind"]], form.get("free_knots", False)
+        if kind == "chebyshev":
+            order = form["degree"] + 1
+            knots = [[float(end) for end in side] for side in form["ends"]]
+            dim = order
+        else:
+            spaces = form["spaces"]
+            order = spaces[0]["order"]
+            require(all(space["order"] == order for space in spaces), "the inputs of a layer have different orders")
+            knots = [numbers_of(space["knots"]) for space in spaces]
+            dim = len(knots[0]) - order
+            kind = "scaled-relu" if form.get("scaled") else kind
+        P, Q = len(knots), form["n_outputs"]
+        coefficients = [[take(dim) for _ in range(P)] for _ in range(Q)]
+        if free:
+            take(P * (dim - order + 1))  # intervals of each input
+        outside = "polynomial" if form["outside"] == "error" else form["outside"]
+        layers.append({
+            "kind": kind, "order": order, "outside": outside, "coefficients": coefficients,
+            "knots": COMPUTED if free else [[t.hex() for t in row] for row in knots],
+            "base": matrix(Q, P) if silu else None, "scale": matrix(Q, P) if silu else None,
+        })  # fmt: skip
+    require(not parameters, "the archive holds more parameters than its layers have")
+    return {"layers": layers, "maps": [map_in(entry, numbers_of) for entry in manifest["node_maps"]]}
+
+
+def map_in(entry, numbers_of):
+    kind = entry["kind"]
+    if kind == "Unmapped":
+        return {"kind": "none"}
+    if kind == "AffineMap":
+        return {"kind": "affine"} | {name: [x.hex() for x in numbers_of(entry[name])] for name in ("scale", "shift")}
+    flat = numbers_of(entry["domains"])
+    if kind == "SigmoidMap":
+        return {"kind": "sigmoid", "domains": [[x.hex() for x in flat[k : k + 2]] for k in range(0, len(flat), 2)]}
+    return COMPUTED
+
+
+def array_in(content):
+    """The text or the numbers of a .npy file."""
+    require(content[:6] == b"\x93NUMPY" and content[6] in (1, 2), "a member of the archive is no array")
+    wide = content[6] == 2
+    (length,) = struct.unpack_from("<I" if wide else "<H", content, 8)
+    start = 12 if wide else 10
+    header = ast.literal_eval(content[start : start + length].decode("ascii"))
+    kind, body = header["descr"], content[start + length :]
+    if kind.startswith("<U"):
+        return body.decode("utf-32-le").rstrip("\0")
+    require(kind == "<f8" and not header["fortran_order"], "an array holds other numbers than float64")
+    require(len(body) == 8 * math.prod(header["shape"]), "an array is not of its size")
+    return list(struct.unpack(f"<{len(body) // 8}d", body))
+
+
+def require_same(archived, stated, where):
+    """Reject a network whose numbers are not those of a file; what is computed is not compared."""
+    if archived is COMPUTED:
+        return
+    if isinstance(archived, dict) and isinstance(stated, dict):
+        require(archived.keys() == stated.keys(), f"{where} differs from that of the file")
+        for name, value in archived.items():
+            require_same(value, stated[name], f"{where}, {name}")
+    elif isinstance(archived, list) and isinstance(stated, list):
+        require(len(archived) == len(stated), f"{where}: the file has {len(archived)} entries, not {len(stated)}")
+        for k, (value, other) in enumerate(zip(archived, stated, strict=True)):
+            require_same(value, other, f"{where} {k + 1}")
+    else:
+        require(archived == stated, f"{where}: the file has {archived}, the certificate {stated}")
+
+
+# ---------------------------------------------------------------- words
+
+
+SCRIPT = '<script type="application/json" id="certificate">'
+
+WORDS = {
+    "range": (
+        "range of {y}",
+        "minimum in [{low:below 6g}, {least:above 6g}], maximum in [{greatest:below 6g}, {high:above 6g}] "
+        "(on {parts} leaves)",
+    ),
+    "increasing": ("{y} in {x}", "increasing, by a slope of {slope:below 3g} or more (on {parts} leaves)"),
+    "decreasing": ("{y} in {x}", "decreasing, by a slope of {slope:below 3g} or more (on {parts} leaves)"),
+    "constant": ("{y} in {x}", "constant"),
+    "not monotone": ("{y} in {x}", "neither: it rises between two points, and falls between two others"),
+    "lipschitz": (
+        "Lipschitz constant",
+        "in [{low:below 6g}, {high:above 6g}], in the units of the columns (on {parts} leaves)",
+    ),
+    "scaled lipschitz": (
+        "Lipschitz constant",
+        "in [{low:below 6g}, {high:above 6g}], a side of the box (on {parts} leaves)",
+    ),
+    "residual": ("largest residual of {y}", "in [{low:below 12g}, {high:above 12g}], at sample {at}"),
+    "rank": ("rank of the Jacobian", "{low}"),
+    "condition": (
+        "condition number",
+        "in [{smallest_ratio:below 12g}, {largest_ratio:above 12g}], "
+        "of {rank} eigenvalues of J^T J/N that are not zero",
+    ),
+}
+"""What each kind of statement is about, and what it says: bounds are rounded so that they stay bounds."""
+
+OF_FIXED = (
+    "These statements are about the network with fixed constants: {constants} are held at their values, and are no "
+    "functions of the parameters. Its values are those of the network at these parameters; its Jacobian is another."
+)
+
+OF_GIVEN = "Proven by refkan for the network as given, not by this certificate"
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<style>body{{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto}}th{{text-align:left;padding-right:1em}}</style>
+</head><body><h1>{title}</h1>
+<p>{network}<br>SHA-256 of the file: {sha256}<br>for all {box}</p>
+{sections}
+<h2>How to check it</h2>
+<p>The certificate is part of this page. The program check_certificate.py needs Python alone and imports nothing from
+refkan. It reads the page, makes its text again from the data, computes every statement again over rational numbers, and
+accepts or rejects it: python check_certificate.py THIS_PAGE.html --network NETWORK.npz</p>
+{script}{data}</script>
+</body></html>
+"""
+
+
+def is_fixed(given):
+    """Whether the network of the certificate is the given one with constants instead of functions of parameters."""
+    return given is not None and bool(given["constants"])
+
+
+def plain(text):
+    """A text of a file without control characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+
+
+def words_of(statement, names, inputs):
+    """A subject and a sentence."""
+    values = {k: Bound(float.fromhex(v)) for k, v in statement.items() if isinstance(v, str) and "0x" in v}
+    values |= {"parts": statement.get("leaves", "").count("."), "at": statement.get("sample", 0) + 1}
+    if "smallest" in statement:
+        (a, b), (c, d) = ([Fraction(float.fromhex(v)) for v in statement[end]] for end in ("smallest", "largest"))
+        values |= {"smallest_ratio": Bound(c / b), "largest_ratio": Bound(d / a)}
+    values |= {"y": names[inputs + statement.get("output", 0)], "x": names[statement.get("input", 0)]}
+    words = WORDS[statement.get("direction", statement["kind"])]
+    subject, said = (text.format(**(statement | values)) for text in words)
+    if statement["kind"] in ("rank", "condition") and statement["network"] == "fixed":
+        subject += ", constants fixed"
+    return subject, said
+
+
+def proven(data):
+    """What is proven, in words."""
+    names = [plain(name) for name in data["about"]["names"]]
+    return [words_of(statement, names, len(data["box"])) for statement in data["statements"]]
+
+
+def sections_of(data):
+    """Titles, each with a sentence or none and rows of a subject and a sentence."""
+    given = data["given"]
+    remark = OF_FIXED.format(constants=given["constants"]) if is_fixed(given) else ""
+    sections = [("Proven", remark, proven(data))]
+    if given is not None:
+        rows = [(row["statement"], row["said"]) for row in given["statements"]]
+        sections.append((OF_GIVEN, "", rows))
+    sections.append(("Not proven", "", [(row["statement"], row["why"]) for row in data["unproven"]]))
+    return [
+        (title, plain(remark), [(plain(subject), plain(said)) for subject, said in rows])
+        for title, remark, rows in sections
+    ]
+
+
+def box_of(data):
+    """The box in words, its ends by the shortest decimals that name them."""
+    sides = [[repr(float.fromhex(end)).removesuffix(".0") for end in side] for side in data["box"]]
+    named = zip(data["about"]["names"], sides, strict=False)
+    return ", ".join(f"{plain(name)} in [{low}, {high}]" for name, (low, high) in named)
+
+
+def text_of(data):
+    """A certificate as lines of text."""
+    sections = sections_of(data)
+    width = max(len(subject) for _, _, rows in sections for subject, _ in rows)
+    lines = [plain(data["about"]["network"]), f"for all {box_of(data)}"]
+    for title, remark, rows in sections:
+        if rows:
+            lines += ["", title.lower()]
+            lines += [f"  {remark}"] if remark else []
+            lines += [f"  {subject:{width}}  {said}" for subject, said in rows]
+    return "\n".join(lines)
+
+
+def page(data):
+    """A certificate as one page of HTML, which holds its data."""
+    about = data["about"]
+    parts = []
+    for title, remark, rows in sections_of(data):
+        table = "".join(f"<tr><th>{escape(subject)}</th><td>{escape(said)}</td></tr>\n" for subject, said in rows)
+        sentence = f"<p>{escape(remark)}</p>\n" if remark else ""
+        parts.append(f"<h2>{escape(title)}</h2>\n{sentence}<table>{table}</table>")
+    return PAGE.format(
+        title=escape(f"Certificate of {plain(about['file'])}"),
+        network=escape(plain(about["network"])),
+        sha256=escape(plain(about["sha256"])),
+        box=escape(box_of(data)),
+        sections="\n".join(parts),
+        script=SCRIPT,
+        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
+    )
+
+
 # ---------------------------------------------------------------- statements
 
 
 class Certificate:
     def __init__(self, text):
-        if text.lstrip()[:1] == "<":
-            embedded = re.search(r'<script type="application/json" id="certificate">(.*?)</script>', text, re.DOTALL)
-            require(embedded, "the page holds no certificate")
-            text = embedded.group(1)
-        data = json.loads(text, object_pairs_hook=without_repetition, parse_constant=no_number)
-        names = ["format", "network", "box", "samples", "statements", "unproven", "about"]
-        version, network, box, samples, statements, *_ = fields(data, names, "the file")
-        require(version == "refkan certificate 1", "the file is of a format that is not known")
+        self.page = text if text.lstrip()[:1] == "<" else None
+        if self.page is not None:
+            parts = text.split(SCRIPT)
+            require(len(parts) > 1, "the page holds no certificate")
+            require(len(parts) == 2, "the page holds more than one certificate")
+            text = parts[1].partition("</script>")[0]
+        self.data = json.loads(text, object_pairs_hook=without_repetition, parse_constant=no_number)
+        names = ["format", "network", "box", "samples", "statements", "unproven", "given", "about"]
+        version, network, box, samples, statements, _, given, self.about = fields(self.data, names, "the file")
+        require(version == FORMAT, "the file is of a format that is not known")
+        require(isinstance(self.about, dict), "about must be an object")
+        self.which = "fixed" if is_fixed(given) else "given"
+        self.of = "the network with fixed constants" if is_fixed(given) else "the network"
         self.network = Network(network)
         P, Q = self.network.P, self.network.Q
         self.box = tuple(map(tuple, listing(box, numbers(2, "a side of the box"), P, "the box")))
@@ -567,6 +878,8 @@ class Certificate:
         self.rank_at_most = None
         self.statements = listing(statements, lambda entry: entry, None, "the statements")
         require(self.statements, "the file states nothing")
+        if self.page is not None:
+            require(self.page == page(self.data), "the text of the page is not that of its data")
 
     def check(self, statement):
         """Return what was proven; raise where it was not."""
@@ -577,7 +890,28 @@ class Certificate:
             "rank": self.rank, "condition": self.condition,
         }  # fmt: skip
         require(isinstance(kind, str) and kind in kinds, "a statement is of a kind that is not known")
+        require(statement.get("network") == self.which, f"a statement must be one about {self.of}")
         return kinds[kind](statement)
+
+    def compared(self, name, content):
+        """What is known of the network after a comparison with a file; raise where it is another."""
+        digest = hashlib.sha256(content).hexdigest()
+        named = self.about.get("sha256")
+        require(digest == named, f"the certificate names a file of SHA-256 {named}; that of {name} is {digest}")
+        archived = network_in(content)
+        if archived is None:
+            return f"{name} has the SHA-256 that is named; its numbers were not read, as it is no archive of refkan"
+        require_same(archived, self.data["network"], "the network")
+        computed = [
+            text
+            for text, found in (
+                ("free knots", any(layer["knots"] is COMPUTED for layer in archived["layers"])),
+                ("constants of maps that follow from data", COMPUTED in archived["maps"]),
+            )
+            if found
+        ]
+        left_out = f", but for {' and '.join(computed)}, which were not recomputed" if computed else ""
+        return f"{name} has the SHA-256 that is named, and the numbers of the certificate are its numbers{left_out}"
 
     def point(self, value, inside=True):
         x = listing(value, number, self.network.P, "a point")
@@ -589,51 +923,54 @@ class Certificate:
         return whole(q, 0, self.network.Q - 1, "output")
 
     def range(self, s):
-        names = ["kind", "output", "low", "least", "least_at", "greatest", "greatest_at", "high", "leaves"]
-        _, q, low, least, least_at, greatest, greatest_at, high, text = fields(s, names, "a range")
+        names = ["kind", "network", "output", "low", "least", "least_at", "greatest", "greatest_at", "high", "leaves"]
+        _, _, q, low, least, least_at, greatest, greatest_at, high, text = fields(s, names, "a range")
         q, (low, least, greatest, high) = self.output(q), map(number, (low, least, greatest, high))
         found = [self.network.sweep(leaf)[0][q] for leaf in leaves(text, self.box, self.network)]
-        below, above = min(f[0] for f in found), max(f[1] for f in found)
-        require(low <= below, f"values down to {shown(below)} are not excluded; stated: {shown(low)}")
-        require(above <= high, f"values up to {shown(above)} are not excluded; stated: {shown(high)}")
-        reached = self.network.value(self.point(least_at))[q][1], self.network.value(self.point(greatest_at))[q][0]
-        require(reached[0] <= least, f"the value is {shown(reached[0])} where at most {shown(least)} is stated")
-        require(reached[1] >= greatest, f"the value is {shown(reached[1])} where at least {shown(greatest)} is stated")
+        lowest, highest = min(f[0] for f in found), max(f[1] for f in found)
+        require(low <= lowest, f"values down to {below(lowest)} are not excluded; stated: {below(low)}")
+        require(highest <= high, f"values up to {above(highest)} are not excluded; stated: {above(high)}")
+        small, large = self.network.value(self.point(least_at))[q][1], self.network.value(self.point(greatest_at))[q][0]
+        require(small <= least, f"the value is {above(small)} where at most {above(least)} is stated")
+        require(large >= greatest, f"the value is {below(large)} where at least {below(greatest)} is stated")
         return (
-            f"output {q + 1} has its minimum in [{shown(low)}, {shown(least)}] and its maximum in [{shown(greatest)}, "
-            f"{shown(high)}]: {len(found)} leaves bound it by [{shown(below)}, {shown(above)}]"
+            f"output {q + 1} has its minimum in [{below(low)}, {above(least)}] and its maximum in "
+            f"[{below(greatest)}, {above(high)}]: {len(found)} leaves bound it by [{below(lowest)}, {above(highest)}]"
         )
 
     def monotone(self, s):
-        _, q, p, direction, slope, text = fields(
-            s, ["kind", "output", "input", "direction", "slope", "leaves"], "a monotonicity"
-        )
+        names = ["kind", "network", "output", "input", "direction", "slope", "leaves"]
+        _, _, q, p, direction, slope, text = fields(s, names, "a monotonicity")
         q, p, slope = self.output(q), whole(p, 0, self.network.P - 1, "input"), number(slope)
         require(direction in ("increasing", "decreasing", "constant"), "a direction that is not known")
+        require(self.box[p][0] < self.box[p][1], f"input {p + 1} has one value in the box: nothing rises or falls")
         found = [self.network.sweep(leaf)[2][q][p] for leaf in leaves(text, self.box, self.network)]
-        below, above = min(f[0] for f in found), max(f[1] for f in found)
-        told = f"slopes in [{shown(below)}, {shown(above)}] on {len(found)} leaves"
+        lowest, highest = min(f[0] for f in found), max(f[1] for f in found)
+        slopes = f"slopes in [{below(lowest)}, {above(highest)}] on {len(found)} leaves"
         if direction == "constant":
-            require(slope == below == above == 0, f"not constant: {told}")
+            require(slope == lowest == highest == 0, f"not constant: {slopes}")
         else:
             require(slope > 0, "a slope must be positive")
-            least = below if direction == "increasing" else -above
-            require(least >= slope, f"not {direction} by {shown(slope)}: {told}")
-        return f"output {q + 1} is {direction} in input {p + 1}: {told}"
+            least = lowest if direction == "increasing" else -highest
+            require(least >= slope, f"not {direction} by {below(slope)}: {slopes}")
+        return f"output {q + 1} is {direction} in input {p + 1}: {slopes}"
 
     def not_monotone(self, s):
-        _, q, p, *segments = fields(s, ["kind", "output", "input", "rises", "falls"], "a statement")
+        names = ["kind", "network", "output", "input", "rises", "falls"]
+        _, _, q, p, *segments = fields(s, names, "a statement")
         q, p = self.output(q), whole(p, 0, self.network.P - 1, "input")
         for segment, sign in zip(segments, (1, -1), strict=True):
             x, y = listing(segment, self.point, 2, "a segment")
             require(x[p] < y[p], "a segment does not lead upwards")
             require(x[:p] + x[p + 1 :] == y[:p] + y[p + 1 :], "a segment moves other inputs")
-            step = minus(self.network.value(y)[q], self.network.value(x)[q])
-            require(sign * step[0] > 0 and sign * step[1] > 0, f"between two points the change is {shown(step[0])}")
+            low, high = minus(self.network.value(y)[q], self.network.value(x)[q])
+            change = f"between two points the change is in [{below(low)}, {above(high)}]"
+            require(sign * low > 0 and sign * high > 0, change)
         return f"output {q + 1} is neither increasing nor decreasing in input {p + 1}: both at two pairs of points"
 
     def lipschitz(self, s):
-        kind, low, high, ends, text = fields(s, ["kind", "low", "high", "points", "leaves"], "a Lipschitz constant")
+        names = ["kind", "network", "low", "high", "points", "leaves"]
+        kind, _, low, high, ends, text = fields(s, names, "a Lipschitz constant")
         low, high, scaled = number(low), number(high), kind == "scaled lipschitz"
         D = [b - a if scaled else Fraction(1) for a, b in self.box]
         x, y = listing(ends, self.point, 2, "two points")  # in the box: equal in an input whose side is zero
@@ -641,35 +978,37 @@ class Certificate:
         require(distance > 0 and low >= 0 and high >= 0, "two points are the same, or a bound is negative")
         moved = [minus(a, b) for a, b in zip(self.network.value(x), self.network.value(y), strict=True)]
         least = sum(0 if m[0] <= 0 <= m[1] else min(m[0] ** 2, m[1] ** 2) for m in moved)
-        require(least >= low**2 * distance, f"the points show {shown(root(least / distance))} alone, not {shown(low)}")
+        shown = below(root(least / distance))
+        require(least >= low**2 * distance, f"the points show {shown} alone, not {below(low)}")
         found = []
         for leaf in leaves(text, self.box, self.network):
             S = self.network.sweep(leaf)[2]
             found.append(sum((size(slope) * d) ** 2 for row in S for slope, d in zip(row, D, strict=True)))
-        most = shown(root(max(found)))
-        require(max(found) <= high**2, f"constants up to {most} are not excluded; stated: {shown(high)}")
-        bounds = f"[{shown(low)}, {shown(high)}]"
+        most = above(root_above(max(found)))
+        require(max(found) <= high**2, f"constants up to {most} are not excluded; stated: {above(high)}")
         units = " in units of the sides of the box" if scaled else ""
+        bounds = f"[{below(low)}, {above(high)}]"
         return f"the Lipschitz constant{units} is in {bounds}: {len(found)} leaves bound it by {most}"
 
     def residual(self, s):
-        _, q, low, high, sample = fields(s, ["kind", "output", "low", "high", "sample"], "a residual")
+        names = ["kind", "network", "output", "low", "high", "sample"]
+        _, _, q, low, high, sample = fields(s, names, "a residual")
         q, low, high = self.output(q), number(low), number(high)
         whole(sample, 0, len(self.x) - 1, "sample")
         found = [minus(self.network.value(x)[q], (y[q],) * 2) for x, y in zip(self.x, self.y, strict=True)]
         largest = max(map(size, found))
-        require(largest <= high, f"a residual is {shown(largest)}, more than {shown(high)}")
+        require(largest <= high, f"a residual may be {above(largest)}, more than {above(high)}")
         least = max(found[sample][0], -found[sample][1])
-        require(least >= low, f"the residual of sample {sample + 1} is {shown(least)}, less than {shown(low)}")
-        return f"the largest residual of output {q + 1} at {len(self.x)} samples is in [{shown(low)}, {shown(high)}]"
+        require(least >= low, f"the residual of sample {sample + 1} is {below(least)}, less than {below(low)}")
+        bounds = f"[{below(low)}, {above(high)}]"
+        return f"the largest residual of output {q + 1} at {len(self.x)} samples is in {bounds}"
 
     def jacobian(self, bits):
         return [row for x in self.x for row in self.network.jacobian(x, bits)]
 
     def rank(self, s):
-        _, low, high, p, rows, columns, null = fields(
-            s, ["kind", "low", "high", "prime", "rows", "columns", "null"], "a rank"
-        )
+        names = ["kind", "network", "low", "high", "prime", "rows", "columns", "null"]
+        _, _, low, high, p, rows, columns, null = fields(s, names, "a rank")
         n, M = len(self.x) * self.network.Q, self.network.n_params
         require(self.network.rational, "the network has no rational values, and its Jacobian none modulo a prime")
         low, high = whole(low, 0, min(n, M), "low"), whole(high, 0, M, "high")
@@ -686,10 +1025,12 @@ class Certificate:
             zero = all(sum((v * z[m] for m, v in row.items()), Fraction(0)) == 0 for row in J for z in null)
             require(zero, "J Z is not zero")
         self.rank_at_most = high
-        return f"the Jacobian ({n} x {M}) has rank " + (f"{low}" if low == high else f"in [{low}, {high}]")
+        rank = f"{low}" if low == high else f"in [{low}, {high}]"
+        return f"the Jacobian of {self.of} in its parameters ({n} x {M}) has rank {rank}"
 
     def condition(self, s):
-        _, rank, smallest, largest = fields(s, ["kind", "rank", "smallest", "largest"], "a condition number")
+        names = ["kind", "network", "rank", "smallest", "largest"]
+        _, _, rank, smallest, largest = fields(s, names, "a condition number")
         (a, b), (c, d) = (numbers(2, "bounds")(pair) for pair in (smallest, largest))
         M, N = self.network.n_params, len(self.x)
         J = self.jacobian(FINE)
@@ -701,13 +1042,14 @@ class Certificate:
             J = [{s: row[m] for s, row in enumerate(J) if m in row} for m in range(M)]  # columns
         H = [[product_of(J[i], J[j]) for j in range(i + 1)] for i in range(n)]
         counts = [negative_pivots(H, mu * N) for mu in (a, b, c, d)]
-        require(counts[0] <= n - rank, f"{counts[0] - n + rank} eigenvalues that are not zero lie below {shown(a)}")
-        require(counts[1] > n - rank, f"no eigenvalue that is not zero lies below {shown(b)}")
-        require(counts[2] < n, f"all eigenvalues lie below {shown(c)}")
-        require(counts[3] == n, f"an eigenvalue is not below {shown(d)}")
+        require(counts[0] <= n - rank, f"{counts[0] - n + rank} eigenvalues that are not zero lie below {below(a)}")
+        require(counts[1] > n - rank, f"no eigenvalue that is not zero lies below {above(b)}")
+        require(counts[2] < n, f"all eigenvalues lie below {below(c)}")
+        require(counts[3] == n, f"an eigenvalue is not below {above(d)}")
         return (
-            f"the Gauss-Newton matrix has {rank} eigenvalues that are not 0, from [{shown(a)}, {shown(b)}] to "
-            f"[{shown(c)}, {shown(d)}]: condition number in [{shown(c / b)}, {shown(d / a)}]"
+            f"the Gauss-Newton matrix of {self.of} has {rank} eigenvalues that are not 0, from "
+            f"[{below(a)}, {above(b)}] to [{below(c)}, {above(d)}]: condition number in "
+            f"[{below(c / b)}, {above(d / a)}]"
         )
 
 
@@ -722,7 +1064,7 @@ def negative_pivots(H, mu):
     count = 0
     for k in range(len(A)):
         pivot = A[k][k]
-        require(not pivot[0] <= 0 <= pivot[1], f"the sign of a pivot is not decided at {shown(mu)}")
+        require(not pivot[0] <= 0 <= pivot[1], f"the sign of a pivot is not decided at about {below(mu)}")
         count += pivot[1] < 0
         nonzero = [i for i in range(k + 1, len(A)) if A[i][k] != (0, 0)]
         for i in nonzero:
@@ -753,16 +1095,13 @@ def rank_modulo(matrix, p):
     return rank
 
 
-def shown(x):
-    try:
-        return f"{float(x):.17g}"
-    except OverflowError:
-        return "more than 1.8e308" if x > 0 else "less than -1.8e308"
-
-
 def root(x):
-    """About the square root, for messages."""
+    """A lower bound of a square root, next to it."""
     return Fraction(math.isqrt(x.numerator * x.denominator << 128), x.denominator << 64)
+
+
+def root_above(x):
+    return Fraction(math.isqrt(x.numerator * x.denominator << 128) + 1, x.denominator << 64)
 
 
 def without_repetition(pairs):
@@ -776,36 +1115,84 @@ def no_number(text):
     raise RejectedError(f"{text} is no number")
 
 
+MALFORMED = (
+    ArithmeticError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+    SyntaxError,
+    struct.error,
+    zipfile.BadZipFile,
+    RuntimeError,  # and NotImplementedError
+    EOFError,
+)
+"""What a malformed file brings about."""
+
+
 def verdict(check, *arguments):
     """What a check returns, or why it is rejected: whatever a malformed file brings about is a reason too."""
     try:
         return True, check(*arguments)
     except RejectedError as error:
         return False, str(error)
-    except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError) as error:
+    except OSError as error:
+        return False, str(error)
+    except MALFORMED as error:
         return False, f"malformed: {type(error).__name__}: {str(error)[:200]}"
+
+
+def content_of(file):
+    """The bytes of a regular file: a pipe may never end, and a device never does."""
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        require(stat.S_ISREG(os.fstat(descriptor).st_mode), "it is no regular file")
+        content = b""
+        while len(content) <= LARGEST:
+            part = os.read(descriptor, LARGEST + 1 - len(content))
+            content += part
+            if not part:
+                return content
+    finally:
+        os.close(descriptor)
+    raise RejectedError(f"it has more than {LARGEST} bytes")
+
+
+def say(line):
+    """Print a line in ASCII: what a file holds must not move the cursor, or look like other letters."""
+    characters = (c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in line)
+    print("".join(characters), flush=True)
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Accept or reject a certificate of a network, statement by statement.")
     parser.add_argument("file", help="the JSON file or the HTML page that `refkan certify` wrote")
-    file = parser.parse_args(arguments).file
-    try:
-        with open(file, encoding="utf-8") as stream:
-            good, certificate = verdict(Certificate, stream.read())
-    except (OSError, UnicodeDecodeError) as error:
-        good, certificate = False, str(error)
+    parser.add_argument("--network", metavar="NETWORK.npz", help="the file of the network that it is to be about")
+    chosen = parser.parse_args(arguments)
+    good, certificate = verdict(lambda: Certificate(content_of(chosen.file).decode("utf-8")))
     if not good:
-        print(f"rejected  the file: {certificate}")
+        say(f"rejected  the file: {certificate}")
         return 1
+    if certificate.page is not None:
+        say("accepted  the page: its text is that of its data")
+    same = True
+    if chosen.network is None:
+        named = certificate.about.get("sha256")
+        say(f"unknown   the network: not compared with a file; the certificate names SHA-256 {named} (--network)")
+    else:
+        name = os.path.basename(chosen.network)
+        same, text = verdict(lambda: certificate.compared(name, content_of(chosen.network)))
+        say(f"{'accepted' if same else 'rejected'}  the network: {text}")
     results = []
     for k, statement in enumerate(certificate.statements):
         good, text = verdict(certificate.check, statement)
         kind = str(statement.get("kind"))[:40] if isinstance(statement, dict) else "unknown"
-        print(f"{'accepted' if good else 'rejected'}  statement {k + 1} ({kind}): {text}", flush=True)
+        say(f"{'accepted' if good else 'rejected'}  statement {k + 1} ({kind}): {text}")
         results.append(good)
-    print(f"{sum(results)} of {len(results)} statements accepted")
-    return 0 if all(results) else 1
+    say(f"{sum(results)} of {len(results)} statements accepted")
+    return 0 if same and all(results) else 1
 
 
 if __name__ == "__main__":

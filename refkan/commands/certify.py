@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 import refkan
+from check_certificate import page, text_of
 from refkan.analysis.exact import bounding_box
 from refkan.analysis.exact.certificates.certified_network import Samples, certificate
 from refkan.base import FloatArray, check_positive
 from refkan.base.atomic_files import read_file, write_atomically
 from refkan.base.long_runs.command_parser import add_command, count
 from refkan.base.long_runs.exit_codes import OK, say
-from refkan.commands.certificate_page import page, text_of
 from refkan.commands.input_files import read_network, read_samples
 from refkan.commands.option_values import check_file, path
 from refkan.commands.threads import add_executor_options, chosen_executor
@@ -40,7 +40,8 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "the condition number of the Gauss-Newton matrix. If something cannot be proven, the output says why. "
         "With --json or --html the network, the statements and all that is needed to check them go to a file, which "
         "the program check_certificate.py accepts or rejects, over rational numbers and without refkan: "
-        "python -m check_certificate FILE. A check costs more than the proof: seconds to minutes, by leaves and edges.",
+        "python -m check_certificate FILE --network NETWORK.npz. "
+        "A check costs more than the proof: seconds to minutes, by leaves and edges.",
         epilog="Networks of splines, ReLU powers and Chebyshev polynomials, with SiLU or without it, of refkan or "
         "of pykan, efficient-kan and jaxkan. Exit code: 0; 2 for wrong usage or a file that cannot be used; 130 if "
         "interrupted.",

@@ -16,9 +16,9 @@ import pytest
 
 import check_certificate
 import refkan as rk
+from check_certificate import Bound, proven
 from refkan.analysis.conditioning.spectra import FLAGS
 from refkan.base.long_runs import checkpoints, worker_processes
-from refkan.commands.certificate_page import Bound, proven
 from refkan.commands.spectra import spectrum
 from tests.shared.commands import command
 from tests.shared.tables import each_row

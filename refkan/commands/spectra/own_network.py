@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from check_certificate import Bound
 from refkan.analysis import exact
 from refkan.analysis.conditioning import Spectrum, spectrum
 from refkan.analysis.conditioning.studies.study_rows import measured
@@ -15,7 +16,6 @@ from refkan.base import FloatArray, Frozen, check_choice
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.exit_codes import say
-from refkan.commands.certificate_page import Bound
 from refkan.commands.csv_tables import to_csv
 from refkan.commands.input_files import read_network, read_samples
 from refkan.networks import Network

@@ -68,11 +68,11 @@ def test_conditions_are_stated_up_to_the_limits_that_are_given_and_of_the_rank_t
     assert stated == condition_statement(problem, {"high": 4})
     low, high = float.fromhex(stated["smallest"][0]), float.fromhex(stated["largest"][1])
     assert (stated["rank"], high / low) == (4, pytest.approx(float(condition.high), rel=1e-8))
-    for rank, reason in ((0, "the Jacobian is zero"), (3, "4 of 4 eigenvalues"), (5, "4 of 4 eigenvalues")):
+    for rank, reason in ((0, "the Jacobian is zero"), (3, "0 of 4 eigenvalues"), (5, "0 of 4 eigenvalues")):
         with pytest.raises(NotProvenError, match=reason):
             condition_statement(problem, {"high": rank})
     for limit, at, beyond, reason in (
-        ("MOST_CONDITION", condition.high, condition.midpoint, "4 of 4 eigenvalues"),
+        ("MOST_CONDITION", condition.high, condition.midpoint, "the condition number may be"),
         ("MOST_ROWS", 4, 3, "the matrix has 4 rows"),
     ):
         monkeypatch.setattr(certified_network, limit, at)

@@ -250,7 +250,9 @@ def test_reactions_do_not_replace_positive_coefficients(c):
 def test_coefficients_are_compared_in_any_unit(unit):
     """(c u')' = f with c = exp(x): m = exp(x) (x + 1/2) is positive, a sum whose terms are not over the whole box."""
     net = rk.kan([1, 1], order=4, intervals=1)
-    bound = error_of(net, [0.0] * 4, lambda x: unit, lambda x: 0.0, [[0, 1]], diffusion_coefficient=lambda x: x.exp() * unit)
+    bound = error_of(
+        net, [0.0] * 4, lambda x: unit, lambda x: 0.0, [[0, 1]], diffusion_coefficient=lambda x: x.exp() * unit
+    )
     assert 0.25 <= bound.by_maximum_principle <= 0.26
 
 
@@ -261,7 +263,9 @@ def test_hypotheses_that_fail_are_named():
         error_of(plane, np.zeros(8), zero, zero, [[0, 1], [0, 1]], wavenumber=float(np.sqrt(2) * np.pi))
     with pytest.raises(ValueError, match="below the first eigenvalue"):
         error_of(plane, np.zeros(8), zero, zero, [[0, 1], [0, 1]], reaction_coefficient=lambda x, y: -30 - x)
-    refused(lambda: error_of(net, np.zeros(4), zero, zero, [[0, 1]], reaction_coefficient=lambda x: -11), "below the first")
+    refused(
+        lambda: error_of(net, np.zeros(4), zero, zero, [[0, 1]], reaction_coefficient=lambda x: -11), "below the first"
+    )
 
 
 def test_sums_of_too_many_eigenfunctions_are_not_begun(monkeypatch):
@@ -283,5 +287,8 @@ def test_without_a_reaction_there_are_no_waves():
 def test_an_interval_that_spans_a_wave_exactly_bounds_nothing():
     """k^2 w^2/8 = 1 after rounding; a little less leaves a bound, of some 1e15 times the error at points."""
     k = float(np.sqrt(2.0)) - 3 * 2.0**-52
-    refused(lambda: bounds_of_errors._between_points(1.0, 0.0, 2.0, k, 1), "integration_intervals = 1 are too few for wavenumber")
+    refused(
+        lambda: bounds_of_errors._between_points(1.0, 0.0, 2.0, k, 1),
+        "integration_intervals = 1 are too few for wavenumber",
+    )
     assert 1e14 < bounds_of_errors._between_points(1.0, 0.0, 2.0, k - 9 * 2.0**-52, 1) < np.inf

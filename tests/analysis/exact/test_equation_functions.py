@@ -213,7 +213,13 @@ def least_squares_solution(order, intervals, k):
 def test_the_bound_is_near_the_true_error_in_one_dimension(order, intervals, k):
     net, theta = least_squares_solution(order, intervals, k)
     bound = rk.exact.certified_error(
-        net, theta, lambda x: (PI * x).sin() * (k * k - PI * PI), lambda x: 0.0, [[0, 1]], wavenumber=k, residual_tolerance=1e-9
+        net,
+        theta,
+        lambda x: (PI * x).sin() * (k * k - PI * PI),
+        lambda x: 0.0,
+        [[0, 1]],
+        wavenumber=k,
+        residual_tolerance=1e-9,
     )
     x = np.linspace(0, 1, 5001)[:, None]
     error = np.abs(net(theta, x) - np.sin(PI * x)).max()
@@ -233,7 +239,9 @@ def test_the_power_zero_is_one():
 def test_a_residual_that_jumps_beside_the_centres_of_integration():
     """v'' = 100 on [0.4, 0.5], zero elsewhere, where neither of the two intervals that meet it has its centre."""
     net, theta = rk.kan([1, 1], 3, 10), np.maximum(np.arange(12.0) - 5.0, 0.0)
-    bound = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 5.5 * x, [[0, 1]], residual_tolerance=1e-3, integration_intervals=7)
+    bound = rk.exact.certified_error(
+        net, theta, lambda x: 0.0, lambda x: 5.5 * x, [[0, 1]], residual_tolerance=1e-3, integration_intervals=7
+    )
     x = np.linspace(0.0, 1.0, 201)[:, None]
     assert np.abs(net(theta, x) - 5.5 * x).max() <= bound.by_integration
 
@@ -243,7 +251,9 @@ def test_between_nodes_that_rounding_spaces_unevenly():
     a = 1.0
     b = a + 3 * EPS
     net = rk.kan([1, 1], 3, 1, domain=(a, b))
-    bound = rk.exact.certified_error(net, [0.5, -0.5, 0.5], lambda x: 0.0, lambda x: 0.0, [[a, b]], integration_intervals=4)
+    bound = rk.exact.certified_error(
+        net, [0.5, -0.5, 0.5], lambda x: 0.0, lambda x: 0.0, [[a, b]], integration_intervals=4
+    )
     assert 0.25 <= bound.by_integration < 0.26
 
 

@@ -30,15 +30,16 @@ from refkan.analysis.exact.enclosures.network_intervals import with_fixed_consta
 from refkan.analysis.exact.extra import require
 from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_rows, require_cost
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
-from refkan.analysis.exact.ranks.ranks import PRIMES, pivots, rank_of_matrix
-from refkan.analysis.exact.spectra.certified_spectra import enclosed
+from refkan.analysis.exact.ranks.ranks import PRIMES, certified_rank, pivots, rank_of_matrix
+from refkan.analysis.exact.spectra.certified_spectra import certified_spectrum, enclosed
 from refkan.analysis.exact.spectra.curvatures import curvature
 from refkan.base import ConvergenceError, FloatArray
+from refkan.base.plain_text import rounded
 from refkan.networks import Network
 from refkan.networks.layers import Layer
 from refkan.training.losses import LeastSquares
 
-FORMAT = "refkan certificate 1"
+FORMAT = "refkan certificate 2"
 
 KINDS = ("spline", "relu", "scaled-relu", "chebyshev")
 
@@ -72,12 +73,15 @@ def certificate(
     With an executor, of processes for example, statements are proven beside one another; they are the same.
 
     Mean-std and min-max maps are those of ``net.freeze(theta)``, free knots those of ``net.with_fixed_knots(theta)``;
-    under outside="error" the end pieces go on.
+    under outside="error" the end pieces go on. Each statement names its "network": the "given" one, or the "fixed" one
+    if that differs from it. Ranks and condition numbers of the given one are then under "given": they are proven here,
+    but not by what the certificate holds.
 
     Returns
     -------
     dict
-        The content of the file: "network", "box", "samples", "statements", and what could not be stated, "unproven".
+        The content of the file: "network", "box", "samples", "statements", "given", and what could not be stated,
+        "unproven".
 
     Raises
     ------
@@ -85,15 +89,80 @@ def certificate(
         For networks of other parts than the independent checker knows, and boxes that do not fit.
     """
     net.require_bound()
-    fixed, theta = with_fixed_constants(net, theta)
-    data = network_data(fixed, theta)
-    posed = Posed.of(fixed, theta, box, tolerance, budget)
+    fixed, parameters = with_fixed_constants(net, theta)
+    data = network_data(fixed, parameters)
+    posed = Posed.of(fixed, parameters, box, tolerance, budget)
     plan: list[Group] = [[each] for each in over_box(posed)]
-    plan += [] if samples is None else list(_at_samples(posed, fixed, theta, *samples))
+    of_given: list[Group] = []
+    constants = fixed_constants(net, fixed)
+    if samples is not None:
+        plan += _at_samples(posed, fixed, parameters, *samples)
+        problem = checked(LeastSquares(net, *samples), theta)
+        if constants or problem.irrational:
+            of_given = [_of_given_network(LeastSquares(net, *samples), theta)]
     statements, unproven = _proven(plan, progress, executor)
-    exact = None if samples is None else {"x": hexadecimal(samples[0]), "y": hexadecimal(samples[1])}
-    parts = {"network": data, "box": hexadecimal(box), "samples": exact}
-    return {"format": FORMAT, **parts, "statements": statements, "unproven": unproven}
+    more, missing = _proven(of_given, progress, executor)
+    unproven += missing
+    given = None
+    if constants or more:
+        given = {"constants": constants, "statements": more}
+    for statement in statements:
+        statement["network"] = "fixed" if constants else "given"
+    exact = None
+    if samples is not None:
+        exact = {"x": hexadecimal(samples[0]), "y": hexadecimal(samples[1])}
+    return {
+        "format": FORMAT,
+        "network": data,
+        "box": hexadecimal(box),
+        "samples": exact,
+        "statements": statements,
+        "unproven": unproven,
+        "given": given,
+    }
+
+
+def fixed_constants(net: Network, fixed: Network) -> str:
+    """Name the parts of a network that were fixed, which are functions of its parameters; empty if there are none."""
+    parts = []
+    if net.statistics is not None:
+        parts.append("the statistics of node maps")
+    if fixed.n_params != net.n_params:
+        parts.append("free knots")
+    return " and ".join(parts)
+
+
+GIVEN = "of the network as given"
+
+
+def _of_given_network(problem: LeastSquares, theta: FloatArray) -> Group:
+    """Rank and condition of a network whose statistics and free knots depend on its parameters."""
+    subjects = f"rank of the Jacobian {GIVEN}", f"condition of the Gauss-Newton matrix {GIVEN}"
+    functions = rank_of_given_network, condition_of_given_network
+    return [
+        (subject, partial(function, subject, problem, theta))
+        for subject, function in zip(subjects, functions, strict=True)
+    ]
+
+
+def rank_of_given_network(subject: str, problem: LeastSquares, theta: FloatArray) -> Statement:
+    """The rank of its Jacobian, or bounds of it."""
+    proof = certified_rank(problem, theta, SECONDS)
+    if proof.low < proof.high:
+        return {"statement": subject, "said": f"from {proof.low} to {proof.high}, of {proof.size} parameters"}
+    return {"statement": subject, "said": f"{proof.low}, of {proof.size} parameters"}
+
+
+def condition_of_given_network(
+    subject: str, problem: LeastSquares, theta: FloatArray, of_rank: Statement | None
+) -> Statement:
+    """Bounds of its condition number."""
+    if of_rank is not None and of_rank["said"].startswith("from"):
+        raise NotProvenError("the rank is not known, and so it is not known how many eigenvalues are zero")
+    spectrum = certified_spectrum(problem, theta, seconds=SECONDS)
+    low, high = spectrum.condition.low, spectrum.condition.high
+    bounds = f"[{rounded(low, 12):g}, {rounded(high, 12, above=True):g}]"
+    return {"statement": subject, "said": f"in {bounds}, of {spectrum.rank} eigenvalues of J^T J/N that are not zero"}
 
 
 def _proven(
@@ -235,6 +304,24 @@ def network_data(net: Network, theta: FloatArray) -> dict[str, Any]:
         layers.append({"kind": form["kind"], "order": order, "outside": outside} | exact | silu)
     if net.widths[0] > MOST_INPUTS:
         raise ValueError(f"a certificate supports at most {MOST_INPUTS} inputs; the network has {net.widths[0]}")
-    forms = [node_map.truth_form() for node_map in net.node_maps]
-    maps = [{k: v if k == "kind" else hexadecimal(v) for k, v in form.items()} for form in forms]
-    return {"layers": layers, "maps": maps}
+    return {"layers": layers, "maps": [map_data(k, node_map) for k, node_map in enumerate(net.node_maps)]}
+
+
+def map_data(k: int, node_map: Any) -> dict[str, Any]:
+    """A node map, every float as exact text.
+
+    Raises
+    ------
+    ValueError
+        If a constant overflows: those of min-max maps do where the activations hardly differ.
+    """
+    form = node_map.truth_form()
+    data = {}
+    for name, value in form.items():
+        if name != "kind" and not np.isfinite(np.asarray(value, dtype=float)).all():
+            raise ValueError(
+                f"node map {k} must have finite constants to be certified; its {name} overflows, as the activations "
+                f"of layer {k} hardly differ from one another: use larger coefficients in that layer"
+            )
+        data[name] = value if name == "kind" else hexadecimal(value)
+    return data

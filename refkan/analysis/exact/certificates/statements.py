@@ -177,6 +177,8 @@ def range_of_output(posed: Posed, q: int) -> Statement:
 def monotonicity(posed: Posed, q: int, p: int) -> Statement:
     """Whether an output rises or falls with an input everywhere, or does neither, which two pairs of points show."""
     same = {"output": q, "input": p}
+    if posed.sides[p] == 0:
+        raise NotProvenError(f"input {p + 1} has one value in the box: nothing rises or falls with it")
     if not posed.moves(p):
         return {"kind": "monotone", **same, "direction": "constant", "slope": hexadecimal(0.0), "leaves": "."}
     x, at = posed.sample

@@ -12,7 +12,18 @@ from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined
 from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, of_range, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed, units
-from refkan.base import FloatArray, Frozen, Natural, Positive, as_array, as_shape, check_annotated, check_count, real, require_floats
+from refkan.base import (
+    FloatArray,
+    Frozen,
+    Natural,
+    Positive,
+    as_array,
+    as_shape,
+    check_annotated,
+    check_count,
+    real,
+    require_floats,
+)
 from refkan.networks import Network
 from refkan.training.optimizers.progress import report_of
 

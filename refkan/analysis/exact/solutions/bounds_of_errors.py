@@ -132,7 +132,9 @@ def _integrated_reciprocal(
 
     c = evaluated("diffusion_coefficient", coefficient, boxes, 0).value
     if not (c.lo > 0).all():
-        raise ValueError("diffusion_coefficient must be positive in the box; on some interval of integration that is not proven")
+        raise ValueError(
+            "diffusion_coefficient must be positive in the box; on some interval of integration that is not proven"
+        )
     g = rho.map(reciprocal, boxes)._replace(smoothness=np.full(len(boxes.lo), order))
     ends = _cumulated(_integral(g, boxes))
     begins = Intervals(np.append(0.0, ends.lo[:-1]), np.append(0.0, ends.hi[:-1]))
@@ -157,9 +159,7 @@ def _between_points(at_points: float, residual: float, w: float, k: float, point
     share = float(up(w * w * (1 + 4 * EPS))) / 8
     damping = 1 - float(up(share * k * k * (1 + 4 * EPS)))
     if not damping > 0:
-        raise ValueError(
-            f"integration_intervals = {points} are too few for wavenumber = {k}: an interval spans a wave"
-        )
+        raise ValueError(f"integration_intervals = {points} are too few for wavenumber = {k}: an interval spans a wave")
     bound = float(up(up(at_points + up(share * residual)) / down(damping)))
     return bound if bound >= 0 else np.inf  # not a number: nothing is known
 

@@ -324,9 +324,7 @@ def certified_error(
         raise ValueError("box must have sides of positive length to have a boundary value problem in it")
     if v.n_outputs != 1:
         raise ValueError(f"net must have one output, the solution; got {v.n_outputs}")
-    equation = Equation(
-        v, ends, source, boundary, k, diffusion_coefficient, reaction_coefficient, taylor_degree
-    )
+    equation = Equation(v, ends, source, boundary, k, diffusion_coefficient, reaction_coefficient, taylor_degree)
     return _bounded(equation, residual_tolerance, integration_intervals, budget)
 
 
@@ -365,9 +363,7 @@ def _bounded(equation: Equation, tolerance: float, intervals: int, budget: int) 
             by_expansion = float(up(worst + up(right_side * factor)))
     if not functions and by_integration == by_expansion == np.inf:
         raise ValueError("; ".join(reasons))
-    return CertifiedError(
-        statement, residual, worst, by_principle, by_integration, by_expansion, ranges.reached
-    )
+    return CertifiedError(statement, residual, worst, by_principle, by_integration, by_expansion, ranges.reached)
 
 
 def _by_integration(

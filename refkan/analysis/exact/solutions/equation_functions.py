@@ -212,7 +212,7 @@ def formula(name: str, function: Callable[..., Any], inputs: Sequence[str]) -> s
     Examples
     --------
     >>> formula("source", lambda x, y: (3 * x).sin() * (y - 1) ** 2 / 2, ("x", "y"))
-    '0.5*sin(3*x)*(y - 1)^2'
+    'sin(x*3)*(y - 1)^2*0.5'
     """
     text: Formula = _applied(name, function, [Formula(text) for text in inputs])
     return text.text

@@ -25,7 +25,15 @@ from refkan.analysis.exact.spectra.orthogonal_certificates import (
     greatest_norm,
     nearly_orthonormal,
 )
-from refkan.base import ConvergenceError, Frozen, Positive, check_annotated, check_choice, check_positive, require_floats
+from refkan.base import (
+    ConvergenceError,
+    Frozen,
+    Positive,
+    check_annotated,
+    check_choice,
+    check_positive,
+    require_floats,
+)
 from refkan.base.arguments import check_real
 from refkan.truth import UndecidedError
 
