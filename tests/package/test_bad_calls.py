@@ -89,7 +89,7 @@ OTHERWISE = {
     r".*\.refine factor tensor|.*Layer\.refined factor zero|.*\.inserted new_knots (longer|shorter) 0": "what refining makes of it",
     r"claims\.(decide|twin) estimates 0-d|analysis\.exact\.as_fractions matrix array": "what has no length",
     r"claims\.(experiments\.(Factor\.check value|Experiment\.choose text)|cells\.Grid\.run cells) .*": "the factors, by their names",
-    r"analysis\.(exact\.certified_condition_number which_or_theta|conditioning\.spectrum problem_or_matrix) .*": "by what it is then: which, theta",
+    r"analysis\.conditioning\.spectrum problem_or_matrix .*": "by what it is then: theta",
     r".*kan_edges\.Edges coefficients (longer|shorter) [01]|.*AffineMap scale (longer|shorter) 0|analysis\.exact\.sup_difference other_theta complex": "the arrays beside it",
     r"networks\.load path unknown|interop\.read_model path unknown": "by the system, by what it must end in",
 }  # fmt: skip

@@ -1,10 +1,9 @@
-r"""Rational and ball arithmetic: exact matrices and certified spectra (extra: refkan[exact]).
+r"""Proofs about spline spaces and networks: exact matrices, spectra, ranks, extremes, errors (extra: refkan[exact]).
 
-The float64 knots of a space are rational numbers; so are A, A^T A and both Gram matrices. `rational` builds them
-exactly; `certificates` encloses their extreme eigenvalues and condition numbers, `spectrum` all eigenvalues and
-eigenvectors with the signs of their components. For networks, `ranks` proves the rank of the Jacobian and
-`certified_spectra` encloses the spectrum of the Gauss-Newton matrix. A result is certain, or an error says what is
-missing.
+Every float is the rational number that it represents. `spectra` encloses eigenvalues and condition numbers of spline
+spaces and of networks, `ranks` proves ranks of Jacobians, `enclosures` and `nodes` bound networks over boxes, and
+`solutions` bounds their errors as solutions of boundary value problems. `certificates` writes proofs that an
+independent program checks. A result holds exactly, or an error says what is missing.
 
 python-flint is imported on use. Without it every function raises an ImportError that says how to install it.
 """
@@ -19,6 +18,7 @@ from refkan.analysis.exact.spectra.certified_spectra import CertifiedSpectrum, c
 from refkan.analysis.exact.spectra.condition_numbers import (
     Eigenpairs,
     certified_condition_number,
+    certified_gauss_newton_condition,
     eigenpairs,
     extreme_eigenvalues,
     sign_changes,
@@ -37,6 +37,7 @@ __all__ = [
     "bounding_box",
     "certified_condition_number",
     "certified_error",
+    "certified_gauss_newton_condition",
     "certified_rank",
     "certified_spectrum",
     "eigenpairs",

@@ -87,7 +87,7 @@ def test_scaled_powers_need_no_doubt():
 def test_two_layers_against_balls():
     pytest.importorskip("flint")
     network, theta = problem("temperature, pressure, strain", 60, (3, 2, 1))
-    low, high = rk.exact.certified_condition_number(network, theta, basis="relu")
+    low, high = rk.exact.certified_gauss_newton_condition(network, theta, basis="relu")
     spectrum = rk.spectrum(network, theta, basis="relu").condition
     assert low * (1 - 1e-10) <= spectrum <= high * (1 + 1e-10)
 

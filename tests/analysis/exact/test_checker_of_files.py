@@ -316,6 +316,6 @@ def test_nothing_rises_with_an_input_of_one_value(tmp_path, capsys):
 
 
 def test_maps_whose_constants_overflow_are_refused_by_name():
-    (net, theta), x = initialized(rk.kan([2, 2, 1], 3, 2, node_map="min-max"))
+    (net, theta), _ = initialized(rk.kan([2, 2, 1], 3, 2, node_map="min-max"))
     with pytest.raises(ValueError, match="node map 0 must have finite constants"), np.errstate(all="ignore"):
         certificate(net, theta * math.ldexp(1.0, -1060), np.array(UNIT * 2), budget=8)

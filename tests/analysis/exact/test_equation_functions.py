@@ -14,8 +14,9 @@ from refkan.analysis.exact.enclosures.float_intervals import EPS, Intervals
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.solutions.bounds_of_errors import _cumulated, _integrated_reciprocal
-from refkan.analysis.exact.solutions.certified_solutions import Equation, _reason
+from refkan.analysis.exact.solutions.certified_solutions import _reason
 from refkan.analysis.exact.solutions.equation_functions import evaluated, exact
+from refkan.analysis.exact.solutions.equations import Equation
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 

@@ -205,7 +205,9 @@ def test_too_few_bits_are_said():
 
 def test_bad_arguments():
     posed, theta = problem((1, 1), samples=10, widths=(1, 1, 1))
-    refused(lambda: rk.exact.certified_condition_number(posed, theta, which="gram"), "must be left out for a problem")
+    space = posed.net.layers[0].spaces[0]
+    refused(lambda: rk.exact.certified_condition_number(posed), "TypeError: space must be a SplineSpace; got LeastSq")
+    refused(lambda: rk.exact.certified_gauss_newton_condition(space, theta), "TypeError: problem must be a LeastSq")
     free, s = problem((2, 2), samples=20, widths=(1, 1, 1), free_knots=True)
     first = free.net.layers[0].with_spaces(free.net.layers[0].spaces, free_knots=False)
     mixed = rk.LeastSquares(replace(free.net, layers=(first, free.net.layers[1])), free.x, free.y)
@@ -217,7 +219,7 @@ def test_bad_arguments():
 def test_a_missing_extra_is_named(monkeypatch):
     posed, theta = problem((1, 1), samples=10, widths=(1, 1, 1))
     monkeypatch.setitem(__import__("sys").modules, "flint", None)
-    for function in (rk.exact.certified_rank, rk.exact.certified_spectrum, rk.exact.certified_condition_number):
+    for function in (rk.exact.certified_rank, rk.exact.certified_spectrum, rk.exact.certified_gauss_newton_condition):
         with pytest.raises(ImportError, match=r"refkan\[exact\]"):
             function(posed, theta)
 

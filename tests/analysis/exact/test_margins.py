@@ -133,7 +133,7 @@ def test_bounds_between_points_are_rounded_upwards_and_hardly_more():
         found = Fraction(_between_points(at, residual, w, k, 1))
         assert exact * (1 + 3 * wave * unit) <= found <= exact * (1 + 40 * unit)  # room for roundings of w^2 k^2/8
     for share in (1.0, 1 + 1e-12, 2.0):
-        with pytest.raises(ValueError, match="points = 3 are too few for wavenumber"):
+        with pytest.raises(ValueError, match="integration_intervals = 3 are too few for wavenumber"):
             _between_points(1.0, 1.0, 0.5, math.sqrt(8 * share) / 0.5, 3)
     assert _between_points(math.inf, 1.0, 1.0, 0.0, 1) == math.inf
     assert _between_points(math.nan, 1.0, 1.0, 0.0, 1) == math.inf

@@ -230,7 +230,7 @@ def test_condition_numbers_of_one_are_not_below_one():
     constant = rk.LeastSquares(rk.kan([1, 1], 1, 1), [[0.1], [0.4], [0.7]], [[1.0]] * 3)
     spectrum = rk.exact.certified_spectrum(constant, [1 / 3])
     assert spectrum.condition.low == 1 <= spectrum.condition.high
-    assert rk.exact.certified_condition_number(constant, [1 / 3])[0] == 1.0
+    assert rk.exact.certified_gauss_newton_condition(constant, [1 / 3])[0] == 1.0
 
 
 def test_spectra_are_as_narrow_as_asked():

@@ -1,12 +1,12 @@
-r"""A certificate: a network as it is, a box, samples, and all that is proven about them, as data for a file.
+r"""A certificate: a network, a box, samples, and all that is proven about them, as data for a file.
 
-The rank of the Jacobian, and the condition of the Gauss-Newton matrix, each with what proves it again:
+The rank of the Jacobian and the condition number of the Gauss-Newton matrix come with what proves them again:
 
     rank J >= k    a minor of size k that is not zero modulo a prime
     rank J <= k    null vectors with J Z = 0, first those of theory, or the number of rows or columns
     spectrum       J^T J/N - mu I has as many negative eigenvalues as its L D L^T has negative pivots (Sylvester)
 
-J J^T/N has the same eigenvalues that are not zero, and is taken where there are fewer rows than parameters.
+J J^T/N has the same nonzero eigenvalues, and is used if there are fewer rows than parameters.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -137,11 +137,10 @@ GIVEN = "of the network as given"
 
 def _of_given_network(problem: LeastSquares, theta: FloatArray) -> Group:
     """Rank and condition of a network whose statistics and free knots depend on its parameters."""
-    subjects = f"rank of the Jacobian {GIVEN}", f"condition of the Gauss-Newton matrix {GIVEN}"
-    functions = rank_of_given_network, condition_of_given_network
+    rank, condition = f"rank of the Jacobian {GIVEN}", f"condition of the Gauss-Newton matrix {GIVEN}"
     return [
-        (subject, partial(function, subject, problem, theta))
-        for subject, function in zip(subjects, functions, strict=True)
+        (rank, partial(rank_of_given_network, rank, problem, theta)),
+        (condition, partial(condition_of_given_network, condition, problem, theta)),
     ]
 
 

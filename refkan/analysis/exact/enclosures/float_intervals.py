@@ -1,14 +1,15 @@
 r"""Arrays of intervals with float64 ends, every operation rounded outwards.
 
-IEEE arithmetic rounds to nearest: the exact result lies between the neighbours of the computed one. Sums of n terms in
-any order are off by at most (n - 1) u sum |terms|/(1 - n u), u = eps/2 (Higham, Accuracy and Stability of Numerical
-Algorithms, section 4.2), of which twice as much is taken; they do not underflow. exp, sin and cos are assumed to be
-right to 4 units in the last place, which the C libraries in use state to be far below their error.
+IEEE arithmetic rounds to nearest, so the exact result lies between the neighbours of the computed one. A sum of n terms
+in any order is off by at most (n - 1) u sum |terms|/(1 - n u), u = eps/2 (Higham, Accuracy and Stability of Numerical
+Algorithms, section 4.2); twice this bound is used. Sums do not underflow. exp, sin and cos are assumed to be accurate
+to 4 units in the last place; the C libraries in use state errors far below that.
 
-An infinite end is no bound on that side. What is not a number, such as infinity less infinity, is no bound either:
-`down` turns it into -infinity and `up` into infinity.
+An infinite end is no bound on that side. NaN, such as infinity less infinity, is no bound either: `down` turns it into
+-infinity and `up` into infinity.
 
-Functions of many rows, evaluated here or in tasks of an executor: each row for itself, so that numbers agree.
+`in_tasks` evaluates a function of many rows in tasks of an executor. Each row is computed independently, so that the
+numbers are the same with and without an executor.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,23 +1,22 @@
-r"""Exact ranks of Jacobians, each with a proof that is checked apart from how it was found.
+r"""Exact ranks of Jacobians, with proofs that are verified separately from the computation.
 
     rank >= k    a k x k minor of the integer matrix J is not zero modulo a prime p, hence not zero
     rank <= k    M - k independent rational vectors Z satisfy J Z = 0, multiplied out exactly
 
-The minor comes from Gaussian elimination modulo p. Z are the vectors of theory where they are as many as that leaves.
-Else the k pivot rows are solved for the other columns, J_pivot X = J_free, by p-adic lifting (Dixon, Numer. Math. 40,
-1982), whose cost is that of the digits of X. If the prime was unlucky and the rank modulo p too small, J Z = 0 fails,
-and another prime is taken.
+Gaussian elimination modulo p gives the minor. Z are the null vectors of theory if there are as many as the elimination
+leaves. Otherwise the k pivot rows are solved for the other columns, J_pivot X = J_free, by p-adic lifting (Dixon,
+Numer. Math. 40, 1982), whose cost is that of the digits of X. If the prime was unlucky and the rank modulo p is too
+small, J Z = 0 fails, and another prime is used.
 
-Of mean-std and sigmoid maps, SiLU edges, tanh and free knots J is known in balls only, and its rank in an interval:
+With mean-std and sigmoid maps, SiLU edges, tanh and free knots J is enclosed in balls, and its rank in an interval:
 
-    rank >= k    the determinant of a k x k minor of J is a ball that does not hold zero
+    rank >= k    the determinant of a k x k minor of J is a ball that does not contain zero
     rank <= k    M - k independent vectors of theory, along which the network does not change (`null_directions`);
                  or k is the number of rows
 
-A ball never proves J z = 0, so that the upper half is a theorem on such networks, applied; that J z may be zero is
-checked. If J has more null vectors than theory lists, no precision finds a minor of that size, and the largest that is
-found is the lower bound. Rows of samples that lie on a knot, as far as balls can tell, are left out of it, and rows of
-which balls say nothing.
+A ball never proves J z = 0, so the upper bound relies on a theorem; the computation checks that J z may be zero. If J
+has more null vectors than theory lists, no precision gives a minor of that size, and the largest minor that is proven
+nonzero gives the lower bound. Rows are excluded if the sample may lie on a knot or the entries are unbounded.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,4 @@
-r"""Certified extreme eigenvalues of spline spaces, and condition numbers of these and of networks.
-
-All eigenvalues and eigenvectors in ball arithmetic, and how often the vectors change sign.
-"""
+"""Certified eigenvalues, eigenvectors and condition numbers of spline spaces, and condition numbers of networks."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -12,18 +9,17 @@ from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.spectra.certified_spectra import certified_spectrum
 from refkan.analysis.exact.spectra.perron import ALTERNATING, End, extreme_eigenvalue, irreducible_blocks, matrix_of
 from refkan.base import Frozen, check_annotated, check_choice, lazy
-from refkan.base.short_reprs import short
 from refkan.splines.spaces import SplineSpace
 from refkan.training.losses import LeastSquares
 from refkan.truth import UndecidedError
 
 MATRICES = ("AtA", "gram", "relu_gram")
 
-ISOLATING_BITS = 4096
-"""Where that for all eigenvalues ends."""
-
 MAXIMUM_BITS = 2**16
-"""Where the search for a precision ends: knots that use the whole range of float64 at order 10 need about 2^15."""
+"""The highest precision that is tried: knots that use the whole range of float64 at order 10 need about 2^15."""
+
+ISOLATING_BITS = 4096
+"""The highest precision that is tried to isolate all eigenvalues."""
 
 
 def extreme_eigenvalues(
@@ -90,32 +86,16 @@ def extreme_eigenvalues(
     return at_precision(bits, 128, MAXIMUM_BITS, f"certify the extreme eigenvalues of {which!r}", attempt)
 
 
-def certified_condition_number(
-    space_or_problem: Any,
-    which_or_theta: Any = None,
-    bits: int | None = None,
-    *,
-    which: str | None = None,
-    theta: Any = None,
-    basis: str | None = None,
-    seconds: float | None = None,
-) -> tuple[float, float]:
-    r"""Enclose the condition number lambda_max/lambda_min of a matrix of a spline space, or of a network's curvature.
+def certified_condition_number(space: SplineSpace, which: str = "AtA", bits: int | None = None) -> tuple[float, float]:
+    r"""Enclose the condition number lambda_max/lambda_min of A^T A, or of a Gram matrix, of a spline space.
 
-    ``certified_condition_number(space, which="AtA", bits=None)`` encloses that of A^T A, or of a Gram matrix. It
-    divides two enclosures of relative width 2^-58 with exact ends, and rounds outwards: the ends are neighbouring
+    Two enclosures of relative width 2^-58 with exact ends are divided and rounded outwards: the ends are neighbouring
     floats, or one float lies between them. Scaling the ReLU powers does not change the result.
-
-    ``certified_condition_number(problem, theta, bits=None, basis=None)``: of the Gauss-Newton matrix J^T J of a
-    least-squares problem on its range, the rank being proven; relative width at most 3e-10.
 
     Parameters
     ----------
-    space_or_problem : SplineSpace or LeastSquares
-    which, bits
+    space, which, bits
         As for `extreme_eigenvalues`.
-    theta, basis, bits, seconds
-        As for `certified_spectrum`.
 
     Returns
     -------
@@ -125,43 +105,64 @@ def certified_condition_number(
     Raises
     ------
     ConvergenceError, KnotError, ValueError, TypeError, ImportError
-        As `extreme_eigenvalues` and `certified_spectrum`; and for arguments of the other form.
+        As `extreme_eigenvalues`.
 
     Notes
     -----
-    [S26] section 2.2.
+    [S26] section 2.2. `certified_gauss_newton_condition` encloses the condition number of a network's matrix.
 
     Examples
     --------
-    >>> import numpy as np, refkan as rk
+    >>> import refkan as rk
     >>> from refkan.analysis.exact import certified_condition_number
     >>> space = rk.SplineSpace.uniform(order=3, intervals=10)
     >>> certified_condition_number(space)
     (2973608.267579862, 2973608.2675798624)
     >>> certified_condition_number(space, which="gram")
     (47.343148992654, 47.34314899265401)
+    """
+    check_annotated(certified_condition_number, locals())
+    smallest, largest = extreme_eigenvalues(space, which, bits)
+    condition = largest.quotient(smallest)
+    return Enclosure(max(condition.low, Fraction(1)), condition.high).floats()
+
+
+def certified_gauss_newton_condition(
+    problem: LeastSquares,
+    theta: Any,
+    basis: str | None = None,
+    bits: int | None = None,
+    seconds: float | None = None,
+) -> tuple[float, float]:
+    r"""Enclose the condition number of the Gauss-Newton matrix J^T J of a least-squares problem on its range.
+
+    The rank is proven. The relative width is at most 3e-10.
+
+    Parameters
+    ----------
+    problem, theta, basis, bits, seconds
+        As for `certified_spectrum`.
+
+    Returns
+    -------
+    low, high : float
+        As by `certified_condition_number`.
+
+    Raises
+    ------
+    ConvergenceError, ValueError, TypeError, ImportError
+        As `certified_spectrum`.
+
+    Examples
+    --------
+    >>> import numpy as np, refkan as rk
     >>> x = np.linspace(0.0, 1.0, 21)[:, None]
     >>> net, theta = rk.kan([1, 1], order=2, intervals=4).initialize(np.random.default_rng(0), x)
-    >>> low, high = certified_condition_number(rk.LeastSquares(net, x, x), theta, basis="relu")
+    >>> low, high = rk.exact.certified_gauss_newton_condition(rk.LeastSquares(net, x, x), theta, basis="relu")
     >>> f"{low:.7f}", high / low - 1 < 3e-10
     ('2984.0246095', True)
     """
-    check_annotated(certified_condition_number, locals())
-    if isinstance(space_or_problem, SplineSpace):
-        for name, value in (("theta", theta), ("basis", basis), ("seconds", seconds)):
-            if value is not None:
-                raise ValueError(f"{name} must be left out for a spline space: it belongs to a problem")
-        name = which_or_theta if which is None else which
-        smallest, largest = extreme_eigenvalues(space_or_problem, "AtA" if name is None else name, bits)
-        condition = largest.quotient(smallest)
-        return Enclosure(max(condition.low, Fraction(1)), condition.high).floats()
-    if not isinstance(space_or_problem, LeastSquares):
-        got = short(space_or_problem)
-        raise TypeError(f"space_or_problem must be a SplineSpace or a LeastSquares problem; got {got}")
-    if which is not None or isinstance(which_or_theta, str):
-        raise ValueError(f"which={which or which_or_theta!r} must be left out for a problem: it belongs to a space")
-    at = which_or_theta if theta is None else theta
-    return certified_spectrum(space_or_problem, at, basis, bits=bits, seconds=seconds).condition.floats()
+    return certified_spectrum(problem, theta, basis, bits=bits, seconds=seconds).condition.floats()
 
 
 def sign_changes(signs: list[int]) -> tuple[int, int]:
