@@ -171,7 +171,6 @@ CALLS = {
     "analysis.exact.spectra.certified_spectra.CertifiedSpectrum.count_above": dict(threshold=0.5),
     "analysis.exact.spectra.certified_spectra.CertifiedSpectrum.effective_dimension": dict(mu=0.5),
     "analysis.exact.certified_spectrum": dict(problem=LINE, theta=np.ones(3)),
-    "analysis.exact.sign_changes": dict(signs=[1, -1]),
     "analysis.exact.sup_difference": dict(other=NET, other_theta=THETA, budget=50),
     "analysis.exact.extrema": dict(tolerance=0.5), "analysis.exact.lipschitz_constant": dict(tolerance=0.9), "analysis.exact.enclose": {},
     "analysis.exact.as_fractions": dict(matrix=rk.exact.rational_gram(SPACE)),

@@ -21,7 +21,6 @@ from refkan.analysis.exact.spectra.condition_numbers import (
     certified_gauss_newton_condition,
     eigenpairs,
     extreme_eigenvalues,
-    sign_changes,
 )
 from refkan.analysis.exact.spectra.rational import as_fractions, rational_change_of_basis, rational_gram
 
@@ -47,6 +46,5 @@ __all__ = [
     "lipschitz_constant",
     "rational_change_of_basis",
     "rational_gram",
-    "sign_changes",
     "sup_difference",
 ]

@@ -143,7 +143,7 @@ def test_condition_numbers_beyond_the_range_of_floats():
     ([0, 0, 0], (0, 2)),
 )
 def test_sign_changes(signs, expected):
-    assert exact.sign_changes(signs) == expected
+    assert condition_numbers.sign_changes(signs) == expected
 
 
 @pytest.mark.parametrize("order", range(1, 6))

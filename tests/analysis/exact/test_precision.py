@@ -281,9 +281,8 @@ def test_with_a_coefficient_the_least_of_its_comparison_counts():
     slope = lambda x: 12 * x**2 - 8 * x + Fraction(5, 2)  # noqa: E731  (s c)' = c + s c'
     least = Fraction(7, 6)  # at x = 1/3
     assert slope(Fraction(1, 3)) == least
-    bound = rk.exact.certified_error(
-        net, theta, lambda x: 0.0, lambda x: 0.0, [[0, 1]], diffusion_coefficient=c, residual_tolerance=1e-6
-    )
+    options = {"diffusion_coefficient": c, "residual_tolerance": 1e-6}
+    bound = rk.exact.certified_error(net, theta, lambda x: 0.0, lambda x: 0.0, [[0, 1]], **options)
     exact = Fraction(bound.residual) / 8 / least
     assert exact <= Fraction(bound.by_maximum_principle) <= exact * Fraction(102, 100)
     # div(c grad v) = (c (x - 1/2))' = slope(x): the residual is the largest of it, slope(1) = 6.5

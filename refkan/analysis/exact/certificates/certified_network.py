@@ -106,8 +106,11 @@ def certificate(
     given = None
     if constants or more:
         given = {"constants": constants, "statements": more}
+    which = "given"
+    if constants:
+        which = "fixed"
     for statement in statements:
-        statement["network"] = "fixed" if constants else "given"
+        statement["network"] = which
     exact = None
     if samples is not None:
         exact = {"x": hexadecimal(samples[0]), "y": hexadecimal(samples[1])}
@@ -170,12 +173,16 @@ def _proven(
     """Statements, and what could not be stated, or not as closely as asked for."""
     statements: list[Statement] = []
     unproven: list[dict[str, str]] = []
-    outcomes = map(_attempted, plan) if executor is None else executor.map(_attempted, plan)
+    outcomes = map(_attempted, plan)
+    if executor is not None:
+        outcomes = executor.map(_attempted, plan)
     for group in plan:
         progress(", ".join(name for name, _ in group))
         for (name, _), (statement, why) in zip(group, next(outcomes), strict=True):
-            statements += [] if statement is None else [statement]
-            unproven += [{"statement": name, "why": why}] if why else []
+            if statement is not None:
+                statements.append(statement)
+            if why:
+                unproven.append({"statement": name, "why": why})
     return statements, unproven
 
 
@@ -234,7 +241,9 @@ def condition_statement(problem: Problem, of_rank: Statement | None) -> Statemen
     require("flint")
     rows, M = problem.n_rows, problem.net.n_params
     size = min(rows, M)
-    rank = size if of_rank is None else of_rank["high"]
+    rank = size
+    if of_rank is not None:
+        rank = of_rank["high"]
     if not rank:
         raise NotProvenError("the Jacobian is zero: there is no condition number")
     if size > MOST_ROWS:

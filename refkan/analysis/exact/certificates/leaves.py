@@ -96,10 +96,14 @@ def cut_into_leaves(
 def _cut(part: Intervals, weights: FloatArray, knots: list[FloatArray]) -> tuple[int, float]:
     """The input that moves the quantity most, and where it is cut."""
     widths = part.hi - part.lo
-    p = int(np.argmax(np.where(widths > 0, weights if (weights * (widths > 0)).any() else widths, -1.0)))
+    if not weights[widths > 0].any():
+        weights = widths
+    p = int(np.argmax(np.where(widths > 0, weights, -1.0)))
     middle = float(part.middle[p])
     inside = knots[p][(part.lo[p] < knots[p]) & (knots[p] < part.hi[p])]
-    return p, float(inside[np.argmin(np.abs(inside - middle))]) if inside.size else middle
+    if not inside.size:
+        return p, middle
+    return p, float(inside[np.argmin(np.abs(inside - middle))])
 
 
 def _text(cut: dict[str, int]) -> str:

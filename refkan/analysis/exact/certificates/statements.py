@@ -115,8 +115,10 @@ class Posed(Frozen):
 
     def remark(self, leaves: Leaves) -> dict[str, str]:
         """What is to be said of bounds that are not as close as asked for."""
-        told = f"the tolerance {self.tolerance:g} is not reached with {leaves.parts} leaves: more --leaves come closer"
-        return {} if leaves.reached else {"remark": told}
+        if leaves.reached:
+            return {}
+        reason = f"the tolerance {self.tolerance:g} is not reached with {leaves.parts} leaves"
+        return {"remark": f"{reason}: more --leaves come closer"}
 
 
 @dataclass(eq=False)
@@ -195,18 +197,24 @@ def monotonicity(posed: Posed, q: int, p: int) -> Statement:
 
     def enclosed(boxes: Intervals) -> tuple[Intervals, FloatArray]:
         over = posed.slopes(posed.over(boxes).over)[:, q, p]
-        return (-over if falling else over), _bending(posed, boxes)
+        if falling:
+            over = -over
+        return over, _bending(posed, boxes)
 
     # Any bound above zero will do; a tenth of the least slope that was met is not much harder to have.
-    least = -high if falling else low
+    least, direction = low, "increasing"
+    if falling:
+        least, direction = -high, "decreasing"
     leaves = posed.leaves(enclosed, lambda: (max(0.1 * least, 0.0), np.inf))
     if not leaves.low > 0:
-        remedy = "take more --leaves, or a smaller box" if least > 0 else "it may be constant in parts of the box"
+        remedy = "it may be constant in parts of the box"
+        if least > 0:
+            remedy = "take more --leaves, or a smaller box"
         raise NotProvenError(
             f"slopes at {len(x)} points lie in [{low:.3g}, {high:.3g}], and {leaves.parts} leaves do not decide their "
             f"sign: {remedy}"
         )
-    proven = {"direction": "decreasing" if falling else "increasing", "slope": hexadecimal(leaves.low)}
+    proven = {"direction": direction, "slope": hexadecimal(leaves.low)}
     return {"kind": "monotone", **same, **proven, "leaves": leaves.text}
 
 
@@ -225,9 +233,11 @@ def lipschitz(posed: Posed, scaled: bool = False) -> Statement:
     if not posed.sides.any():
         raise NotProvenError("the box is a single point; two points are needed")
     best, P = Attained(), len(posed.box)
-    sides = Intervals.of(posed.box[:, 1]) - Intervals.of(posed.box[:, 0]) if scaled else Intervals.of(np.ones(P))
-    wide = np.flatnonzero(posed.sides > 0) if scaled else np.arange(P)
-    reach = posed.sides if scaled else posed.sides.max()
+    kind, sides = "lipschitz", Intervals.of(np.ones(P))
+    wide, reach = np.arange(P), posed.sides.max()
+    if scaled:
+        kind, sides = "scaled lipschitz", Intervals.of(posed.box[:, 1]) - Intervals.of(posed.box[:, 0])
+        wide, reach = np.flatnonzero(posed.sides > 0), posed.sides
 
     def show(x: FloatArray, slopes: FloatArray) -> None:
         """Pairs of points around those of the steepest slopes, along the direction in which the outputs move most."""
@@ -254,7 +264,6 @@ def lipschitz(posed: Posed, scaled: bool = False) -> Statement:
     leaves = posed.leaves(enclosed, wanted)
     low, high = hexadecimal([max(best.value, 0.0), leaves.high])
     bounds = {"low": low, "high": high, "points": hexadecimal(best.point)}
-    kind = "scaled lipschitz" if scaled else "lipschitz"
     return {"kind": kind, **bounds, "leaves": leaves.text, **posed.remark(leaves)}
 
 

@@ -161,12 +161,18 @@ class IntervalNetwork(Frozen):
         """
         points = Intervals.of(box.middle)
         reach = box - points
-        centre = _stacked(variables(points, order if at_centre is None else at_centre))
+        if at_centre is None:
+            at_centre = order
+        centre = _stacked(variables(points, at_centre))
         over = _stacked(variables(box, order))
         smoothness = np.full(box.lo.shape[0], POLYNOMIAL)
+        sides: tuple[Sides, Sides] = ("right", "right")
+        if limits:
+            sides = ("both", "inside")
         for k, step in enumerate(self.steps):
-            centre, _ = step.apply(centre, "both" if limits else "right")
-            over, met = step.apply(over, "right" if k or not limits else "inside")
+            centre, _ = step.apply(centre, sides[0])
+            over, met = step.apply(over, sides[1])
+            sides = (sides[0], "right")  # slopes inside the box are those of the first layer alone
             smoothness = np.minimum(smoothness, met)
             if k:  # sums of functions of single inputs have the sums of their ranges
                 value = narrowed(Expansion(centre, over, reach, smoothness), over.zero)
@@ -230,7 +236,9 @@ def _continued(layer: Any) -> Any:
     """The layer with its end pieces continued, if it has no values outside its domain."""
     if isinstance(layer, networks.layers.SiluLayer):
         return replace(layer, spline=_continued(layer.spline))
-    return replace(layer, outside="polynomial") if layer.outside == "error" else layer
+    if layer.outside == "error":
+        return replace(layer, outside="polynomial")
+    return layer
 
 
 def with_fixed_constants(net: Network, theta: FloatArray) -> tuple[Network, FloatArray]:
@@ -245,9 +253,13 @@ def with_fixed_constants(net: Network, theta: FloatArray) -> tuple[Network, Floa
 
 def _steps_of_layer(layer: Any, theta: Any) -> list[Step]:
     if isinstance(layer, DenseLayer):
-        shift = theta[layer.n_inputs * layer.n_outputs :] if layer.bias else [0] * layer.n_outputs
+        shift = [0] * layer.n_outputs
+        if layer.bias:
+            shift = theta[layer.n_inputs * layer.n_outputs :]
         linear = LinearStep(_floats(layer.weights(theta)), _floats(shift))
-        return [linear] if layer.activation == "identity" else [linear, ActivationStep(layer.activation)]
+        if layer.activation == "identity":
+            return [linear]
+        return [linear, ActivationStep(layer.activation)]
     branch = None
     if isinstance(layer, SiluLayer):
         theta, w_b, _ = layer.split(theta)

@@ -55,13 +55,15 @@ class Enclosure(Frozen, eq=True):
         try:
             return float(middle)
         except OverflowError:
-            return math.inf if middle > 0 else -math.inf
+            return _infinity(middle)
 
     @property
     def relative_width(self) -> float:
         """(high - low) / min(|low|, |high|); infinite if 0 is inside."""
+        if self.low == self.high:
+            return 0.0
         if self.sign == 0:
-            return 0.0 if self.low == self.high else math.inf
+            return math.inf
         try:
             return float((self.high - self.low) / min(abs(self.low), abs(self.high)))
         except OverflowError:
@@ -110,7 +112,14 @@ def mantissa_and_exponent(number: Any) -> tuple[int, int]:
 def _exact(end: Any) -> Fraction:
     """The exact value of a ball of radius zero: mantissa times a power of two."""
     mantissa, exponent = mantissa_and_exponent(end)
-    return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
+    return mantissa * Fraction(2) ** exponent
+
+
+def _infinity(value: Fraction) -> float:
+    """Infinity with the sign of a number beyond the range of float64."""
+    if value > 0:
+        return math.inf
+    return -math.inf
 
 
 def _round_down(value: Fraction) -> float:
@@ -122,5 +131,7 @@ def _round_down(value: Fraction) -> float:
     try:
         nearest = float(value)
     except OverflowError:  # half a unit in the last place, or more, beyond the largest float
-        return math.nextafter(math.inf, 0.0) if value > 0 else -math.inf
-    return nearest if Fraction(nearest) <= value else math.nextafter(nearest, -math.inf)
+        nearest = _infinity(value)
+    if nearest <= value:
+        return nearest
+    return math.nextafter(nearest, -math.inf)

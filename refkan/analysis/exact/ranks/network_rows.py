@@ -88,10 +88,14 @@ class Problem(Frozen, eq=True):
         """
         t = truth.of(self.net, self.theta, self.x, number)
         rows: dict[int, dict[int, Any]] = {}
-        for s, sample in enumerate([t.x] if self.couples_samples else [[x] for x in t.x]):
+        if self.couples_samples:
             with suppress(*[truth.UndecidedError] * decided):
-                found = t.jacobian_rows if self.couples_samples else jacobian_rows(t.network, t.theta, sample)
-                rows.update(enumerate(found, start=s * self.net.widths[-1]))
+                rows.update(enumerate(t.jacobian_rows))
+            return rows
+        for s, sample in enumerate(t.x):
+            with suppress(*[truth.UndecidedError] * decided):
+                of_sample = jacobian_rows(t.network, t.theta, [sample])
+                rows.update(enumerate(of_sample, start=s * self.net.widths[-1]))
         return rows
 
     def hessian(self, number: Any, matrix: Any) -> Any:

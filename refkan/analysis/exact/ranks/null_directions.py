@@ -65,15 +65,19 @@ def known_null_vectors(problem: Problem, translations: bool = False) -> Any:
         rows += [[flint.fmpq(value.numerator, value.denominator) for value in row] for row in full]
         begin += layer.n_params
     echelon, rank = flint.fmpq_mat(rows or [[0] * M]).rref()
-    return flint.fmpq_mat(echelon.tolist()[:rank]).transpose() if rank else flint.fmpq_mat(M, 0)
+    if not rank:
+        return flint.fmpq_mat(M, 0)
+    return flint.fmpq_mat(echelon.tolist()[:rank]).transpose()
 
 
 def _inside(problem: Problem) -> list[list[bool]]:
     """For each input of each layer, whether a constant on its edges is one at all samples."""
     with precision(BITS) as flint:
-        number = flint.arb if problem.irrational else flint.fmpq
+        number = flint.fmpq
+        if problem.irrational:
+            number = flint.arb
         evaluation = truth.of(problem.net, problem.theta, problem.x, number)
-        families = [spline.families if (spline := _spline(layer)) else [] for layer in evaluation.network.layers]
+        families = [_families(layer) for layer in evaluation.network.layers]
         always = [[family.outside != "natural" for family in each] for each in families]
         if all(map(all, always)):
             return always
@@ -95,20 +99,43 @@ def _lie_in(domain: Sequence[Any], values: Sequence[Any]) -> bool:
     return False
 
 
+def _families(layer: Any) -> Sequence[Any]:
+    """The functions of each input; none of dense layers."""
+    spline = _spline(layer)
+    if spline is None:
+        return []
+    return spline.families
+
+
+def _edges(layer: Any) -> Any:
+    """A layer without its SiLU branch."""
+    if isinstance(layer, SiluLayer):
+        return layer.spline
+    return layer
+
+
 def _spline(layer: Any) -> SumLayer | None:
     """The layer of functions on fixed knots that a layer is made of, None for dense ones."""
-    if isinstance(layer, SiluLayer):
-        return _spline(layer.spline)
-    return layer.start if isinstance(layer, FreeKnotLayer) else layer if isinstance(layer, SumLayer) else None
+    edges = _edges(layer)
+    if isinstance(edges, FreeKnotLayer):
+        return edges.start
+    if isinstance(edges, SumLayer):
+        return edges
+    return None
 
 
 def _moved_constants(layer: Any, theta: Any, inside: list[bool], undone: bool, translations: bool) -> list[Vector]:
     """Vectors that change no output of a layer, or, if a map undoes constants, no output of the map."""
     vectors: list[Vector] = []
     for q in range(layer.n_outputs):
-        constants = [] if translations and isinstance(layer, SiluLayer) else _constants(layer, theta, q, inside)
-        vectors += constants if undone else [_difference(other, constants[0]) for other in constants[1:]]
-    spline = layer.spline if isinstance(layer, SiluLayer) else layer
+        if translations and isinstance(layer, SiluLayer):
+            continue
+        constants = _constants(layer, theta, q, inside)
+        if undone:
+            vectors += constants
+        else:
+            vectors += [_difference(other, constants[0]) for other in constants[1:]]
+    spline = _edges(layer)
     if isinstance(spline, FreeKnotLayer):
         first, n = spline.start.n_params, spline.breakpoints + 1
         vectors += [{first + p * n + j: Fraction(1) for j in range(n)} for p in range(spline.n_inputs)]
@@ -123,17 +150,20 @@ def _moved_constants(layer: Any, theta: Any, inside: list[bool], undone: bool, t
 def _constants(layer: Any, theta: Any, q: int, inside: list[bool]) -> list[Vector]:
     """Vectors in the parameters that raise output q by one, one an edge where there is one."""
     if isinstance(layer, DenseLayer):
-        linear = layer.bias and layer.activation == "identity"
-        return [{layer.n_outputs * layer.n_inputs + q: Fraction(1)}] if linear else []
+        if not layer.bias or layer.activation != "identity":
+            return []
+        return [{layer.n_outputs * layer.n_inputs + q: Fraction(1)}]
     spline = _spline(layer)
     assert spline is not None
-    edges = layer.spline if isinstance(layer, SiluLayer) else layer
+    edges = _edges(layer)
     if isinstance(edges, FreeKnotLayer) and not isinstance(spline.families[0], BSplines):
         return []  # those of ReLU powers move with the knots
     constants = []
     for p, family in enumerate(spline.families):
         edge = q * layer.n_inputs + p
-        weight = theta[layer.spline.n_params + layer.n_edges + edge] if isinstance(layer, SiluLayer) else Fraction(1)
+        weight = Fraction(1)
+        if isinstance(layer, SiluLayer):
+            weight = theta[layer.spline.n_params + layer.n_edges + edge]
         if weight and inside[p]:
             constants.append({edge * spline.dim + i: value / weight for i, value in enumerate(_one(family))})
     return constants
@@ -158,7 +188,9 @@ def _multiples(layer: Any, theta: Any) -> list[Vector]:
         degree = DEGREES.get(layer.activation)
         if degree is None:
             return []
-        rows = [[*range(q * P, (q + 1) * P), *([Q * P + q] if layer.bias else [])] for q in range(Q)]
+        rows = [[*range(q * P, (q + 1) * P)] for q in range(Q)]
+        if layer.bias:
+            rows = [[*row, Q * P + q] for q, row in enumerate(rows)]
         return [{m: theta[m] / degree for m in row} for row in rows]
     spline = _spline(layer)
     assert spline is not None

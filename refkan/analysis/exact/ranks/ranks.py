@@ -95,7 +95,11 @@ class RankCertificate(Frozen, eq=True):
     @property
     def rank_by(self) -> str:
         """The source of `high`: null vectors, multiplied out ("exact") or known by "theory", or the "rows"."""
-        return "exact" if self.prime else "theory" if self.null.ncols() == self.size - self.high else "rows"
+        if self.prime:
+            return "exact"
+        if self.null.ncols() == self.size - self.high:
+            return "theory"
+        return "rows"
 
     @property
     def nullity(self) -> int:

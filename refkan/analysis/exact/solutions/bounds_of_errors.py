@@ -161,7 +161,9 @@ def _between_points(at_points: float, residual: float, w: float, k: float, point
     if not damping > 0:
         raise ValueError(f"integration_intervals = {points} are too few for wavenumber = {k}: an interval spans a wave")
     bound = float(up(up(at_points + up(share * residual)) / down(damping)))
-    return bound if bound >= 0 else np.inf  # not a number: nothing is known
+    if not bound >= 0:  # not a number: nothing is known
+        return np.inf
+    return bound
 
 
 def _times_homogeneous(origin: float, k: float, which: int, f: TaylorIntervals, at: Intervals) -> TaylorIntervals:
@@ -192,7 +194,8 @@ def _with_remainder(f: Expansion, right: Intervals, left: Intervals, last: int) 
     total = Intervals.of(np.zeros_like(right.lo))
     r, l = right, left
     for n in range(last + 1):
-        g = (f.over if n == last else f.centre).parts.get((n,))
+        taylor = f.over if n == last else f.centre
+        g = taylor.parts.get((n,))
         if g is not None:
             share = Intervals.of(1.0).over(Intervals.of(float(n + 1)))
             # (x - c)^n is of one sign on either side of c, where the coefficient may be any number of its interval.
@@ -247,8 +250,12 @@ def comparisons(sides: Intervals, q: Intervals, slopes: FloatArray, constant: bo
     for p, m in enumerate(slopes):
         W = sides[p].squared() * Intervals.of(0.125)
         left = Intervals.of(m) - K * W
-        if left.lo > 0:
-            yield Comparison(float(Intervals.of(m).over(left).hi) if K.hi > 0 else 1.0, float(W.over(left).hi))
+        if not left.lo > 0:
+            continue
+        boundary = Intervals.of(1.0)
+        if K.hi > 0:
+            boundary = Intervals.of(m).over(left)
+        yield Comparison(float(boundary.hi), float(W.over(left).hi))
     if q.hi < 0:
         yield Comparison(1.0, float(one.over(-q).hi))
     if constant and K.hi > 0:

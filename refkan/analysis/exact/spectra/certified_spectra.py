@@ -245,12 +245,17 @@ def enclosed(
     bits: int | None = None,
 ) -> CertifiedSpectrum:
     """`certified_spectrum` of a curvature that is there: it serves all bases."""
-    basis = posed.net.basis if basis is None else basis
+    if basis is None:
+        basis = posed.net.basis
     B, inverse = None, None
     if basis is not None and basis != posed.net.basis:
         B, inverse = matrix_of_basis(posed.net, basis)
-    Z = matrix.null if inverse is None else inverse * matrix.null
-    size = posed.n_samples * posed.net.widths[-1] if matrix.which == "ntk" else posed.net.n_params
+    Z = matrix.null
+    if inverse is not None:
+        Z = inverse * Z
+    size = posed.net.n_params
+    if matrix.which == "ntk":
+        size = posed.n_samples * posed.net.widths[-1]
 
     def attempt(flint: Any) -> CertifiedSpectrum:
         H = matrix.in_balls(flint, B)

@@ -173,7 +173,7 @@ def sign_changes(signs: list[int]) -> tuple[int, int]:
 
     Examples
     --------
-    >>> from refkan.analysis.exact import sign_changes
+    >>> from refkan.analysis.exact.spectra.condition_numbers import sign_changes
     >>> sign_changes([1, 0, -1, -1]), sign_changes([1, 0, 1]), sign_changes([1, 0])
     ((1, 1), (0, 2), (0, 1))
     """

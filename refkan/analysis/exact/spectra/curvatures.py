@@ -55,7 +55,9 @@ class Curvature(NamedTuple):
 
 def curvature(problem: Problem, which: str) -> Curvature:
     """The Gauss-Newton matrix, the Hessian or the tangent kernel of a problem."""
-    return _hessian(problem) if which == "hessian" else _gauss_newton(problem, which)
+    if which == "hessian":
+        return _hessian(problem)
+    return _gauss_newton(problem, which)
 
 
 def _gauss_newton(problem: Problem, which: str) -> Curvature:
@@ -74,10 +76,14 @@ def _gauss_newton(problem: Problem, which: str) -> Curvature:
             null = rank_of_matrix(J, known_null_vectors(problem)).null
     if kernel:
         null = flint.fmpq_mat(problem.net.n_params, 0)
-        rank_by = "rows" if problem.irrational else "exact"
+    if kernel and problem.irrational:
+        rank_by = "rows"
 
     def in_balls(flint: Any, B: Any) -> Any:
-        R = flint.arb_mat(rows(flint) if B is None else rows(flint) * B)
+        J = rows(flint)
+        if B is not None:
+            J = J * B
+        R = flint.arb_mat(J)
         factors = [flint.arb(w.numerator) / w.denominator for w in weights]
         if kernel:
             R = multiplied(R, [factor.sqrt() for factor in factors])
@@ -91,16 +97,21 @@ def _hessian(problem: Problem) -> Curvature:
     flint = require("flint")
     in_theory = bool(problem.irrational) or problem.net.n_params > EXACT_HESSIAN
     if in_theory:
+        rank_by = "theory"
         null = known_null_vectors(problem, translations=True)
     else:
+        rank_by = "exact"
         entries = problem.hessian(flint.fmpq, flint.fmpq_mat)
-        null = rank_of_matrix(flint.fmpz_mat([cleared(row)[1] for row in entries.tolist()])).null
+        integers = [cleared(row)[1] for row in entries.tolist()]
+        null = rank_of_matrix(flint.fmpz_mat(integers)).null
 
     def in_balls(flint: Any, B: Any) -> Any:
         H = problem.hessian(flint.arb, flint.arb_mat) if in_theory else flint.arb_mat(entries)
-        return H if B is None else flint.arb_mat(B).transpose() * (H * B)
+        if B is None:
+            return H
+        return flint.arb_mat(B).transpose() * (H * B)
 
-    return Curvature("hessian", null, "theory" if in_theory else "exact", in_balls)
+    return Curvature("hessian", null, rank_by, in_balls)
 
 
 def matrix_of_basis(net: Network, basis: str) -> tuple[Any, Any]:
@@ -122,12 +133,18 @@ def matrix_of_basis(net: Network, basis: str) -> tuple[Any, Any]:
     B, inverse = (flint.fmpq_mat(_unit(M)) for _ in range(2))
     pairs: Iterable[tuple[Any, Any]] = zip(net.layers, other.layers, strict=True)
     for own, target in pairs:
-        for p in range(own.n_inputs if own.basis != target.basis else 0):
-            here, there = (_from_spline(flint, layer, p) for layer in (own, target))
+        changed = range(own.n_inputs)
+        if own.basis == target.basis:
+            changed = range(0)
+        for p in changed:
+            here = _from_spline(flint, own, p)
+            there = _from_spline(flint, target, p)
             block, back = here * there.inv(), there * here.inv()
-            for q, i, j in product(range(own.n_outputs), *[range(own.dim)] * 2):
+            functions = range(own.dim)
+            for q, i, j in product(range(own.n_outputs), functions, functions):
                 first = begin + (q * own.n_inputs + p) * own.dim
-                B[first + i, first + j], inverse[first + i, first + j] = block[i, j], back[i, j]
+                B[first + i, first + j] = block[i, j]
+                inverse[first + i, first + j] = back[i, j]
         begin += own.n_params
     return B, inverse
 

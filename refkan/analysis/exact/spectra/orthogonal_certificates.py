@@ -70,8 +70,11 @@ def enclosed_eigenvalues(flint: Any, H: Any, relative_width: float = 0.0) -> lis
             stalled += best is not None
         else:
             width = max((value.relative_width for value in values), default=0.0)
-            stalled = 0 if width < widest / 2 else stalled + 1
-            best, widest = (values, width) if width < widest else (best, widest)
+            stalled += 1
+            if width < widest / 2:
+                stalled = 0
+            if width < widest:
+                best, widest = values, width
         if best is not None and (widest <= relative_width or stalled == STALLS):
             return best
         V = (V + V * _correction(flint, D.mid(), G.mid(), negligible)).mid()

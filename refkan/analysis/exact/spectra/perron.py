@@ -51,7 +51,9 @@ def matrix_of(space: SplineSpace, which: str, scaled: bool = False) -> Any:
     if which in ("gram", "relu_gram"):
         return rational_gram(space, "spline" if which == "gram" else "relu", scaled)
     A = rational_change_of_basis(space, scaled)
-    return A.transpose() * A if which == "AtA" else A * A.transpose()
+    if which == "AtA":
+        return A.transpose() * A
+    return A * A.transpose()
 
 
 def irreducible_blocks(matrix: Any) -> list[tuple[Any, int]]:

@@ -157,7 +157,7 @@ def attack_rank(problem, theta, counts):
 
 
 def attack_spectrum(problem, theta, which, basis, counts):
-    """`certified_spectrum` and `certified_condition_number` against eigenvalues of 200 digits."""
+    """`certified_spectrum` and `certified_gauss_newton_condition` against eigenvalues of 200 digits."""
     net = problem.net
     nullities = {"theory": known_null_vectors(checked(problem, theta), which == "hessian").ncols()}
     with np.errstate(all="ignore"):
@@ -189,7 +189,7 @@ def attack_spectrum(problem, theta, which, basis, counts):
             out.append(f"{which}, {basis}: condition {mpmath.nstr(max(sizes) / min(sizes), 20)} ({net})")
         if which == "gauss-newton" and exact:
             condition, more = counts.certificate(
-                "condition", rk.exact.certified_condition_number, problem, theta, basis=basis
+                "condition", rk.exact.certified_gauss_newton_condition, problem, theta, basis=basis
             )
             out += more
             if condition and not condition[0] <= exact[0] / exact[-1] <= condition[1]:
