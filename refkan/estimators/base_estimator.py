@@ -95,7 +95,7 @@ class SplineEstimator(BaseEstimator):
         best = None
         if held_back is not None:
             best = BestHeldBack(loss_on(held_back), theta, self.n_iter_no_change)
-        options = {"callback": best, "tolerance_change": self.tolerance_change}
+        options: dict[str, Any] = {"callback": best, "tolerance_change": self.tolerance_change}
         result = minimize(problem, theta, self.method, self.max_iter, **options)
         self.network_ = net
         self.theta_ = result.theta

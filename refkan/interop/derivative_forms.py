@@ -108,7 +108,8 @@ def gradient_of_form(
     if len(directions) != 1 or not directions[0][0].any():
         along_x = _all_in_x(directions)
     order = _order_in_x(directions)
-    net.require_derivatives(order, quiet=True)
+    if order > 0:
+        net.require_derivatives(order, quiet=True)
     if inputs:
         with located(f"the gradient in x of a derivative of order {order} in x"):
             net.require_derivatives(order + 1, quiet=quiet)

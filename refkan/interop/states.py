@@ -196,7 +196,7 @@ class Pykan(Format):
         """Masks are multiplied into both weights of an edge."""
         C = arrays.get(f"act_fun.{k}.coef", ("P", "Q", "dim")).transpose(1, 0, 2)
         Q, P, _ = C.shape
-        symbolic = []
+        symbolic = np.empty((0, 2), int)
         if f"symbolic_fun.{k}.mask" in arrays:
             symbolic = np.argwhere(arrays.get(f"symbolic_fun.{k}.mask", (Q, P)))
         arrays.used.add(f"symbolic_fun.{k}.affine")

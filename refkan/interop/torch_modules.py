@@ -103,8 +103,10 @@ def _classes() -> tuple[Any, Any, Any]:
         """D_k of `derivative_forms`, a function of theta, x and the parts of k directions in theta and in x."""
 
         @staticmethod
-        def forward(net: Network, theta: Any, x: Any, *parts: Any) -> Any:
-            return _tensor(form(net, _array(theta), _array(x), _pairs([*map(_array, parts)])))
+        def forward(*arguments: Any) -> Any:  # PyTorch binds arguments by the signature at each call: this one is short
+            net, *tensors = arguments
+            theta, x, *parts = map(_array, tensors)
+            return from_numpy(form(net, theta, x, _pairs(parts)))
 
         @staticmethod
         def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -144,11 +146,11 @@ def _classes() -> tuple[Any, Any, Any]:
         """G_k of `derivative_forms`, of which it returns the parts that are wanted."""
 
         @staticmethod
-        def forward(net: Network, wanted: Wanted, dy: Any, theta: Any, x: Any, *parts: Any) -> Any:
-            directions = _pairs([*map(_array, parts)])
-            at = _array(theta), _array(x), _array(dy)
-            results = gradient_of_form(net, *at, directions, 1 in wanted.parts, wanted.quiet)
-            return tuple(_tensor(results[k]) for k in wanted.parts)
+        def forward(*arguments: Any) -> Any:
+            net, wanted, *tensors = arguments
+            dy, theta, x, *parts = map(_array, tensors)
+            results = gradient_of_form(net, theta, x, dy, _pairs(parts), 1 in wanted.parts, wanted.quiet)
+            return tuple(from_numpy(results[k]) for k in wanted.parts)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -191,6 +193,9 @@ def _classes() -> tuple[Any, Any, Any]:
                 return (dx.unflatten(0, (count, -1)),), (0,)
             each = [Gradient.apply(net, wanted, *row) for row in _one_by_one(count, tensors, dims)]
             return tuple(map(torch.stack, zip(*each, strict=True))), (0,) * len(wanted.parts)
+
+    def from_numpy(array: Any) -> Any:
+        return torch.from_numpy(np.ascontiguousarray(array))
 
     def gradients(net: Network, needs: Any, theta: Any, x: Any, dy: Any, directions: Any) -> tuple[Any, Any]:
         """The parts of G_k that are needed, None in place of the others."""
@@ -243,10 +248,6 @@ def _check_tensor(name: str, x: Any, width: int) -> None:
 
 def _array(tensor: Any) -> Any:
     return tensor.detach().resolve_neg().numpy()
-
-
-def _tensor(array: Any) -> Any:
-    return needed("rk.interop.as_torch", "torch").from_numpy(np.ascontiguousarray(array))
 
 
 def _save(ctx: Any, tensors: Sequence[Any]) -> None:

@@ -1,6 +1,7 @@
 """A spectrum, and condition numbers of a study."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from refkan.analysis.conditioning import Spectrum, Study
 from refkan.analysis.conditioning.spectra import AMID
 from refkan.analysis.conditioning.studies.study_rows import StudyRow
 from refkan.base import check_annotated, check_type
-from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, Axes, Figure, finish, place
+from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, Axes, Figure, Style, finish, place
 
 MARKERS, STYLES = "os^Dv*XP", ("-", "--", "-.", ":")
 """Markers for orders, and line styles for architectures."""
@@ -36,7 +37,7 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
     figure, axes = place(axes)
     numbers, sizes = np.arange(1, spectrum.values.size + 1), np.abs(spectrum.values)
     inside, below = numbers <= spectrum.n_range, spectrum.values < 0
-    styles = {
+    styles: dict[str, tuple[Any, Style]] = {
         "numerical range": (inside & ~below, {"marker": "o", "mfc": BLUE}),
         "negative": (inside & below, {"marker": "v", "mfc": BLUE}),
         "beyond it: rounding": (~inside, {"marker": "o", "mfc": "none"}),
@@ -48,7 +49,7 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
     doubted = [flag for flag in spectrum.flags if flag in ("gap", "resolution")]
     if doubted and spectrum.n_range:
         label = f"flagged: {', '.join(doubted)}"
-        ring = {"ls": "none", "marker": "o", "ms": 9, "mfc": "none", "mec": ORANGE}
+        ring: Style = {"ls": "none", "marker": "o", "ms": 9, "mfc": "none", "mec": ORANGE}
         last = spectrum.n_range
         axes.plot(last, sizes[last - 1], label=label, gid="flagged", **ring)
     if spectrum.analytic_nullity:
@@ -104,11 +105,11 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
             if np.ptp(spread, axis=0).any():
                 ranges = np.abs(spread[1:] - spread[0])
                 barred = True
-            style = {"marker": marker, "color": colour, "linestyle": line}
-            axes.errorbar(numbers, spread[0], ranges, capsize=3, label=label, zorder=2, **style)
+            curve: Style = {"marker": marker, "color": colour, "linestyle": line, "zorder": 2}
+            axes.errorbar(numbers, spread[0], ranges, capsize=3, label=label, **curve)
             hollow = [n in doubted for n in numbers]
-            style = {"marker": marker, "mfc": "white", "mec": colour, "ls": "none", "zorder": 3}
-            axes.plot(np.array(numbers)[hollow], spread[0][hollow], gid="flagged", **style)
+            hole: Style = {"marker": marker, "mfc": "white", "mec": colour, "ls": "none", "zorder": 3}
+            axes.plot(np.array(numbers)[hollow], spread[0][hollow], gid="flagged", **hole)
             ticks.update(numbers)
         else:
             line = "--"
@@ -126,10 +127,10 @@ def conditions(study: Study, axes: Axes | None = None) -> Figure:
         bars = "markers: median over the seeds\nbars: smallest to largest"
         handles.append(Line2D([], [], marker="|", ms=12, linestyle="none", color="0.4", label=bars))
     if flagged:
-        style = {"marker": "o", "linestyle": ":", "color": "0.4", "markerfacecolor": "white"}
+        style: Style = {"marker": "o", "linestyle": ":", "color": "0.4", "markerfacecolor": "white"}
         handles.append(Line2D([], [], label="hollow, dotted: flagged", **style))
     if handles:
-        beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+        beside: Style = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
         axes.legend(handles=handles, fontsize="small", frameon=False, **beside)
     return figure
 

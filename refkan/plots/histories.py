@@ -8,7 +8,7 @@ import numpy as np
 
 from refkan.base import FloatArray, Frozen, as_array, check_annotated, check_type, is_sequence, real
 from refkan.base.short_reprs import short
-from refkan.plots.style import BLUE, GREY, LINE, THIN, Axes, Figure, finish, place
+from refkan.plots.style import BLUE, GREY, LINE, THIN, Axes, Figure, Style, finish, place
 from refkan.training.losses import LeastSquares
 from refkan.training.multilevel import StagedResult
 from refkan.training.optimizers import Result
@@ -87,7 +87,7 @@ class _Drawn(Frozen):
 
     result: Result
     start: int
-    style: dict[str, Any]
+    style: Style
     begins_after_line: bool = False
 
 
@@ -110,7 +110,7 @@ def _as_runs(runs: list[list[Result]], labels: Sequence[str] | None) -> list[_Dr
         labels = [f"run {k}" for k in range(len(runs))]
     drawn = []
     for k, (levels, name) in enumerate(zip(runs, _named(labels, len(runs), "runs"), strict=True)):
-        colour = {"color": f"C{k}", "markevery": [0]}
+        colour: Style = {"color": f"C{k}", "markevery": [0]}
         first, *others = zip(levels, _starts(levels), strict=True)
         drawn.append(_Drawn(*first, {"label": name, "marker": "", **colour}))
         drawn += [_Drawn(level, start, {"marker": "o", **colour}) for level, start in others]
@@ -225,8 +225,8 @@ def _residual_map(x: FloatArray, e: FloatArray, axes: Axes | None) -> Figure:
     """Residuals over a plane of inputs, white at zero."""
     figure, axes = place(axes, (5.4, 4.2))
     reach = float(np.abs(e).max(initial=0.0)) or 1.0
-    scale = {"c": e, "cmap": "RdBu_r", "vmin": -reach, "vmax": reach}
-    points = axes.scatter(*x.T, s=12, edgecolors=GREY, linewidths=0.2, **scale)
+    scale: Style = {"c": e, "cmap": "RdBu_r", "vmin": -reach, "vmax": reach}
+    points = axes.scatter(x[:, 0], x[:, 1], s=12, edgecolors=GREY, linewidths=0.2, **scale)
     figure.colorbar(points, ax=axes, label="F(x) - y")
     finish(axes, xlabel="input 0", ylabel="input 1")
     return figure

@@ -9,7 +9,7 @@ from refkan.base import FloatArray, Frozen, as_samples, as_vector, check_annotat
 from refkan.networks import Network
 from refkan.networks.edge_functions import edge_values
 from refkan.networks.layers import Layer
-from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, Axes, Figure, finish, place
+from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, Axes, Figure, Style, finish, place
 
 MOST_EDGES = 64
 """Functions are drawn for layers with at most so many edges; larger layers show only lines."""
@@ -94,7 +94,7 @@ def network(
         _draw_layer(axes, k, layer, theta[net.slices[k]], z, shares(values), ends)
     for k, ys in enumerate(heights):
         axes.plot(np.full(ys.size, k), ys, ls="none", marker="o", ms=6, color=BLUE, gid="nodes", zorder=4)
-    style = {"va": "center", "fontsize": 9, "color": GREY, "parse_math": False}
+    style: Style = {"va": "center", "fontsize": 9, "color": GREY, "parse_math": False}
     for name, y in zip(input_names, heights[0], strict=True):
         axes.text(-0.04, y, name, ha="right", **style)
     for name, y in zip(output_names, heights[-1], strict=True):
@@ -122,7 +122,7 @@ def _draw_layer(
     axes: Axes, k: int, layer: Layer, theta: FloatArray, z: FloatArray, share: FloatArray, ends: Sequence[FloatArray]
 ) -> None:
     (left, right), (Q, P) = ends, share.shape
-    style = {"color": GREY, "gid": "edge"}
+    style: Style = {"color": GREY, "gid": "edge"}
     if Q * P > MOST_EDGES:
         for q, p in np.ndindex(Q, P):
             axes.plot([k, k + 1], [left[p], right[q]], lw=WIDEST * share[q, p], **style)
@@ -163,7 +163,7 @@ class _Box(Frozen):
             return
         bottom = self.y - self.half
         tops = bottom + 1.2 * self.half * counts / counts.max()
-        style = {"step": "post", "color": GREY, "alpha": 0.25, "lw": 0}
+        style: Style = {"step": "post", "color": GREY, "alpha": 0.25, "lw": 0}
         self.axes.fill_between(self.across(bounds), bottom, [*tops, tops[-1]], **style)
 
     def draw_function(self, t: FloatArray, f: FloatArray) -> None:
@@ -171,13 +171,13 @@ class _Box(Frozen):
         scaled = np.zeros_like(f)
         if np.ptp(f) > 0:
             scaled = 2 * (f - f.min()) / np.ptp(f) - 1
-        style = {"color": BLUE, "lw": LINE, "gid": "function", "zorder": 3}
+        style: Style = {"color": BLUE, "lw": LINE, "gid": "function", "zorder": 3}
         self.axes.plot(self.across(t), self.y + self.half * scaled, **style)
 
     def draw_knots(self, breakpoints: FloatArray) -> None:
         """Draw the breakpoints below the box."""
         below = np.full(breakpoints.size, self.y - self.half)
-        style = {"ls": "none", "marker": "|", "ms": 3, "mew": THIN, "color": ORANGE, "gid": "knots"}
+        style: Style = {"ls": "none", "marker": "|", "ms": 3, "mew": THIN, "color": ORANGE, "gid": "knots"}
         self.axes.plot(self.across(breakpoints), below, **style)
 
 
@@ -254,7 +254,7 @@ def refinement(
     old = draw(net, theta, "before", color=GREY, lw=3.0)
     new = np.setdiff1d(draw(fine, net.convert(theta, fine), "after", color=BLUE, lw=LINE), old)
     bottom = axes.get_ylim()[0]
-    style = {"ls": "none", "marker": "|", "clip_on": False}
+    style: Style = {"ls": "none", "marker": "|", "clip_on": False}
     axes.plot(old, np.full(old.size, bottom), ms=12, color=GREY, **style)
     axes.plot(new, np.full(new.size, bottom), ms=8, color=ORANGE, **style)
     finish(axes, xlabel=f"input {input} of layer {layer}", ylabel=f"edge to output {output}")

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 else:  # loaded when something is drawn
     Axes = Figure = Any
 
+Style = dict[str, Any]
+"""Arguments of matplotlib by name."""
+
 BLUE, ORANGE, GREY = "#1f6fb4", "#d95f02", "#8a8f98"
 """Colours of computed values, of references and doubtful values, and of reading aids; legible on white and on black."""
 
