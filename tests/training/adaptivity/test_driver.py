@@ -296,6 +296,13 @@ def test_a_dense_layer_cannot_be_refined():
     assert result.stages[1].network.layers[1] == mixed.layers[1]
 
 
+def test_a_network_without_knots_is_refused_by_the_kinds_of_its_layers():
+    net = rk.chebyshev_kan([2, 1], 3)
+    problem = rk.LeastSquares(net, samples(20), samples(20)[:, :1])
+    message = "net must have a layer with knots; got ChebyshevLayer only"
+    refused(lambda: minimize_adaptive(problem, np.zeros(net.n_params)), message)
+
+
 def test_more_knots_than_distinct_data():
     x = np.random.default_rng(0).integers(0, 5, (200, 2)) / 4
     net, theta = rk.kan([2, 2, 1], 3, [4, 2]).initialize(np.random.default_rng(0), x)
