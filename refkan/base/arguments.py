@@ -297,7 +297,7 @@ def check_target(name: str, target: object, shape: tuple[int, ...], complex_valu
     """
     if not isinstance(target, np.ndarray):
         raise TypeError(f"{name} must be an array to write into; got {type(target).__name__}")
-    wanted = [np.dtype(np.complex128)]
+    wanted: list[np.dtype[Any]] = [np.dtype(np.complex128)]
     if not complex_values:
         wanted.insert(0, FLOAT64)
     if target.dtype not in wanted:

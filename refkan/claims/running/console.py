@@ -46,7 +46,8 @@ def table(outcomes: Sequence[Outcome], width: int | None = None, first: Collecti
     cells = [_cells(outcome) for outcome in now]
     if not any(outcome.recorded for outcome in now):
         names[3] = "verdict"
-        for each in (names, sizes, *cells):
+        del sizes[4]
+        for each in (names, *cells):
             del each[4]
     last = max(width - sum(sizes) - 2 * len(sizes), 16)
 

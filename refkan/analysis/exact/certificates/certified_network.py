@@ -173,7 +173,7 @@ def _proven(
     """Statements, and what could not be stated, or not as closely as asked for."""
     statements: list[Statement] = []
     unproven: list[dict[str, str]] = []
-    outcomes = map(_attempted, plan)
+    outcomes: Iterator[list[tuple[Statement | None, str]]] = map(_attempted, plan)
     if executor is not None:
         outcomes = executor.map(_attempted, plan)
     for group in plan:
