@@ -1,6 +1,5 @@
 """Models of the libraries themselves, where they are installed."""
 
-import random
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
@@ -82,15 +81,6 @@ def torch():
     torch.set_default_dtype(torch.float64)
     yield torch
     torch.set_default_dtype(before)
-
-
-@pytest.fixture(autouse=True)
-def random_numbers_as_before():
-    """Libraries set those of Python and NumPy anew, where they are imported or make a model."""
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002
-    yield
-    random.setstate(before[0])
-    np.random.set_state(before[1])  # noqa: NPY002
 
 
 @pytest.fixture

@@ -258,10 +258,10 @@ BAD_TENSORS = {
     "complex": (lambda: torch.zeros(3, 2, dtype=torch.complex128), "TypeError: real numbers .* complex128"),
     "sparse": (lambda: torch.zeros(3, 2).to_sparse(), "TypeError: dense tensor .* sparse_coo"),
     "rows": (lambda: torch.zeros(3, 2).to_sparse_csr(), "TypeError: dense tensor .* sparse_csr"),
-    "mkldnn": (lambda: torch.zeros(3, 2).to_mkldnn(), "TypeError: dense tensor .* mkldnn"),
+    "mkldnn": (lambda: torch.zeros(3, 2, dtype=torch.float32).to_mkldnn(), "TypeError: dense tensor .* mkldnn"),
     "nested": (lambda: torch.nested.nested_tensor([torch.zeros(3, 2)]), "TypeError: dense tensor .* nested"),
     "quantized": (
-        lambda: torch.quantize_per_tensor(torch.zeros(3, 2), 0.1, 0, torch.qint8),
+        lambda: torch.quantize_per_tensor(torch.zeros(3, 2, dtype=torch.float32), 0.1, 0, torch.qint8),
         "TypeError: dense tensor .* quantized",
     ),
     "meta": (lambda: torch.zeros(3, 2, device="meta"), "TypeError: on the CPU; got one that is on the device meta"),
