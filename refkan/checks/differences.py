@@ -56,7 +56,7 @@ def central_differences(value: Function, theta: Array, shape: tuple[int, ...], s
         plus, minus = theta.copy(), theta.copy()
         plus.flat[i] += h
         minus.flat[i] -= h
-        width = float(plus.flat[i]) - float(minus.flat[i])  # the steps as rounded, not as asked for
+        width = float(plus.flat[i]) - float(minus.flat[i])  # of the steps as rounded
         if width == 0.0:
             raise ValueError(f"step must change theta; {step:.2g} is lost in theta[{i}] = {theta.flat[i]}")
         upper = evaluate_real(f"value(theta + h e_{i})", value, plus, shape)

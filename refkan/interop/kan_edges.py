@@ -77,7 +77,8 @@ class Edges(Frozen):
     shift: FloatArray
 
     def __post_init__(self) -> None:
-        knots, C = as_array("knots", self.knots, 2), as_array("coefficients", self.coefficients, 3)
+        knots = as_array("knots", self.knots, 2)
+        C = as_array("coefficients", self.coefficients, 3)
         Q, P, _ = C.shape
         shapes = {"knots": (P, knots.shape[1]), "coefficients": C.shape}
         shapes |= {"base": (Q, P), "factor": (Q, P), "scale": (Q,), "shift": (Q,)}
@@ -250,7 +251,8 @@ def refined(net: Network, theta: Any, factor: Natural = 2) -> tuple[Network, Flo
     (10, 21, True)
     """
     check_annotated(refined, locals())
-    return assemble([_finer(edges, factor, k) for k, edges in enumerate(disassemble(net, theta))])
+    parts = disassemble(net, theta)
+    return assemble([_finer(edges, factor, k) for k, edges in enumerate(parts)])
 
 
 def _finer(edges: Edges, factor: int, k: int) -> Edges:

@@ -26,7 +26,7 @@ def state_in(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     ConversionError
-        If the file is no .npz of arrays, or no state dict of PyTorch.
+        If the file is neither an .npz of arrays nor a state dict of PyTorch.
     ImportError
         For a .pt without PyTorch; the message says how to install it, or how to do without.
     OSError

@@ -87,7 +87,7 @@ def to_state(net: Network, theta: Any, state: State) -> dict[str, Any]:
 
 
 def as_numpy(name: str, value: Any) -> Array:
-    """Return an array of a model as one of NumPy; PyTorch has kinds of tensors that NumPy has not."""
+    """Return an array of a model as a NumPy array; not all tensors of PyTorch can be converted."""
     if not hasattr(value, "detach"):
         return np.asarray(value)
     try:

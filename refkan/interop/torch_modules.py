@@ -128,19 +128,19 @@ def _classes() -> tuple[Any, Any, Any]:
         @staticmethod
         def jvp(ctx: Any, _: Any, dtheta: Any, dx: Any, *dparts: Any) -> Any:
             theta, x, *parts = ctx.saved_tensors
-            return _sum(
-                Form.apply(ctx.net, theta, x, *_flat(directions))
-                for directions in _moved(_pairs(parts), _pairs(_filled([dtheta, dx, *dparts], [theta, x, *parts])))
-            )
+            tangents = _filled([dtheta, dx, *dparts], [theta, x, *parts])
+            lists = _moved(_pairs(parts), _pairs(tangents))
+            return _sum(Form.apply(ctx.net, theta, x, *_flat(along)) for along in lists)
 
         @staticmethod
         def vmap(info: Any, in_dims: Any, net: Network, *tensors: Any) -> Any:
-            dims = in_dims[1:]
-            if all(dim is None for dim in dims[::2]):  # theta and the directions' parts in theta
-                rows = _joined(info.batch_size, tensors, dims)
-                return Form.apply(net, *rows).unflatten(0, (info.batch_size, -1)), 0
-            each = [Form.apply(net, *row) for row in _one_by_one(info.batch_size, tensors, dims)]
-            return torch.stack(each), 0
+            dims, count = in_dims[1:], info.batch_size
+            of_theta = dims[::2]  # theta and the directions' parts in theta
+            if all(dim is None for dim in of_theta):
+                rows = _joined(count, tensors, dims)
+                return Form.apply(net, *rows).unflatten(0, (count, -1)), 0
+            members = _one_by_one(count, tensors, dims)
+            return torch.stack([Form.apply(net, *member) for member in members]), 0
 
     class Gradient(torch.autograd.Function):  # type: ignore[misc, name-defined]
         """G_k of `derivative_forms`, of which it returns the parts that are wanted."""
@@ -182,28 +182,35 @@ def _classes() -> tuple[Any, Any, Any]:
             terms = [(dy, moved) for moved in _moved(directions, tangents)]
             if ddy is not None:
                 terms.append((ddy, directions))
-            results = [Gradient.apply(ctx.net, ctx.wanted, at, theta, x, *_flat(along)) for at, along in terms]
+            results = []
+            for cotangent, along in terms:
+                at = cotangent, theta, x, *_flat(along)
+                results.append(Gradient.apply(ctx.net, ctx.wanted, *at))
             return tuple(map(_sum, zip(*results, strict=True)))
 
         @staticmethod
         def vmap(info: Any, in_dims: Any, net: Network, wanted: Wanted, *tensors: Any) -> Any:
             dims, count = in_dims[2:], info.batch_size
-            if wanted.parts == (1,) and all(dim is None for dim in dims[1::2]):
+            of_theta = dims[1::2]
+            if wanted.parts == (1,) and all(dim is None for dim in of_theta):
                 (dx,) = Gradient.apply(net, wanted, *_joined(count, tensors, dims))
                 return (dx.unflatten(0, (count, -1)),), (0,)
-            each = [Gradient.apply(net, wanted, *row) for row in _one_by_one(count, tensors, dims)]
-            return tuple(map(torch.stack, zip(*each, strict=True))), (0,) * len(wanted.parts)
+            members = _one_by_one(count, tensors, dims)
+            results = [Gradient.apply(net, wanted, *member) for member in members]
+            by_part = tuple(map(torch.stack, zip(*results, strict=True)))
+            return by_part, (0,) * len(by_part)
 
     def from_numpy(array: Any) -> Any:
         return torch.from_numpy(np.ascontiguousarray(array))
 
     def gradients(net: Network, needs: Any, theta: Any, x: Any, dy: Any, directions: Any) -> tuple[Any, Any]:
         """The parts of G_k that are needed, None in place of the others."""
-        wanted = Wanted(tuple(k for k in (0, 1) if needs[k]), quiet=not torch.is_grad_enabled())
-        if not wanted.parts:
+        parts = tuple(k for k in (0, 1) if needs[k])
+        if not parts:
             return None, None
+        wanted = Wanted(parts, quiet=not torch.is_grad_enabled())
         results = Gradient.apply(net, wanted, dy, theta, x, *_flat(directions))
-        by_part = dict(zip(wanted.parts, results, strict=True))
+        by_part = dict(zip(parts, results, strict=True))
         return by_part.get(0), by_part.get(1)
 
     return NetworkModule, Form, Gradient
@@ -217,7 +224,7 @@ class Wanted(Frozen):
     parts : tuple of int
         0 of theta, 1 of x.
     quiet : bool
-        Whether nobody needs to know that a derivative in x jumps: the result is not differentiated any more.
+        Whether to leave out the warning of a derivative in x that jumps, because the result is not differentiated.
     """
 
     parts: tuple[int, ...]
@@ -277,7 +284,7 @@ def _filled(changes: Sequence[Any], like: Sequence[Any]) -> list[Any]:
 
 
 def _moved(directions: list[Any], tangents: list[Any]) -> list[list[Any]]:
-    """Product rule: the directions with that of theta and x behind them, and with each one replaced by its tangent."""
+    """Product rule: the directions followed by the tangent of (theta, x), and with each one replaced by its tangent."""
     lists = [[*directions, tangents[0]]]
     for k, tangent in enumerate(tangents[1:]):
         lists.append([*directions[:k], tangent, *directions[k + 1 :]])
@@ -294,7 +301,7 @@ def _sum(terms: Any) -> Any:
 def _joined(count: int, tensors: Sequence[Any], dims: Sequence[int | None]) -> list[Any]:
     """Tensors of a batch with the rows of all its members one after the other; theta has no batch and stays.
 
-    If one array of rows has a batch, all others take part in it.
+    Rows without a batch are repeated for each member.
     """
     joined = []
     for tensor, dim in zip(tensors, dims, strict=True):

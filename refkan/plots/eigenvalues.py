@@ -28,9 +28,9 @@ def spectrum(spectrum: Spectrum, axes: Axes | None = None) -> Figure:
     >>> import numpy as np, refkan as rk
     >>> x = np.random.default_rng(0).uniform(size=(100, 2))
     >>> net, theta = rk.kan([2, 1], order=3, intervals=4).initialize(np.random.default_rng(1), x)
-    >>> found = rk.spectrum(rk.LeastSquares(net, x, x[:, :1]), theta)
-    >>> axes = rk.plots.spectrum(found).axes[0]
-    >>> len(axes.lines[0].get_xdata()) == found.n_range
+    >>> spectrum = rk.spectrum(rk.LeastSquares(net, x, x[:, :1]), theta)
+    >>> axes = rk.plots.spectrum(spectrum).axes[0]
+    >>> len(axes.lines[0].get_xdata()) == spectrum.n_range
     True
     """
     check_type("spectrum", spectrum, Spectrum)
