@@ -1,4 +1,4 @@
-r"""The networks of the papers: `kan` and `mlp`; and `chebyshev_kan`, nested in another way."""
+r"""Constructors of networks: `kan` and `mlp` of the papers, and `chebyshev_kan`."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,7 +17,7 @@ from refkan.splines.spaces import SplineSpace
 UNIT = (0.0, 1.0)
 
 MAX_PARAMETERS = 10_000_000_000
-"""Coefficients of a network at most, 80 GB: more is a slip of the keyboard, and takes minutes to build."""
+"""Largest number of coefficients of a network, 80 GB: larger networks are a typing error and take minutes to build."""
 
 
 def kan(

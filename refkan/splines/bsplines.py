@@ -28,7 +28,7 @@ from refkan.splines.local_basis import OUTSIDE, KnotTables, equal_intervals, loc
 from refkan.splines.spaces import SplineSpace
 
 SAVED = 10.0
-"""Nanoseconds that pieces save for each function of a point."""
+"""Nanoseconds that polynomial pieces save for each function of a point."""
 
 
 def evaluate(space: SplineSpace, coefficients: Any, x: Any, derivative: int = 0, outside: str = "error") -> Array:
@@ -66,7 +66,7 @@ def evaluate(space: SplineSpace, coefficients: Any, x: Any, derivative: int = 0,
     check_choice("outside", outside, OUTSIDE)
     derivative = check_derivative(derivative)
     check_type("space", space, SplineSpace)
-    points = as_array("x", x, ndim=1, finite=False)  # those that are not are found among those outside
+    points = as_array("x", x, ndim=1, finite=False)  # NaN and infinity are checked with the points outside
     c = as_vector("coefficients", coefficients, space.dim)
     few = points.size < space.order * space.intervals or not takes_fast(SAVED * space.order * points.size)
     if np.iscomplexobj(points) or np.iscomplexobj(c) or few:
@@ -94,9 +94,9 @@ def _by_local_basis(space: SplineSpace, c: Array, x: Array, derivative: int, out
 
 
 def _by_pieces(space: SplineSpace, c: FloatArray, x: FloatArray, derivative: int) -> tuple[FloatArray, Array]:
-    """Values on the domain by the Bernstein form of each interval's polynomial, and which blocks hold other points.
+    """Values on the domain by the Bernstein form of each interval's polynomial, and the blocks with points outside.
 
-    Worth it from r points an interval on: the coefficients of an interval cost what r values of the spline cost.
+    It is faster from r points per interval on: the coefficients of an interval cost as much as r values.
     """
     order = space.order - derivative
     knots = space.knots.copy()

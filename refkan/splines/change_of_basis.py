@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, FloatArray, Frozen, as_array, check_annotated, check_count, check_positive
-from refkan.splines.knots import check_order
+from refkan.splines.knots import check_order, check_strictly_increasing
 from refkan.splines.spaces import SplineSpace
 
 
@@ -142,7 +142,7 @@ class ChangeOfBasis(Frozen):
 
     def __post_init__(self) -> None:
         check_annotated(ChangeOfBasis, vars(self))
-        self.space.require_strictly_increasing()
+        check_strictly_increasing(self.space.knots)
 
     @property
     def _deltas(self) -> list[Array]:

@@ -15,10 +15,10 @@ from refkan.kernels.launch import launch
 MAX_ORDER = 10
 
 MAX_INTERVALS = 10_000_000
-"""More is a mistake: the knots alone would not fit into memory."""
+"""Larger numbers are a mistake: the knots would not fit into memory."""
 
 MAX_DERIVATIVE = 100
-"""A derivative of higher order is a mistake: from the order of the splines on they are all zero."""
+"""Higher orders are a mistake: derivatives vanish from the order of the splines on."""
 
 HUGE = float(np.finfo(np.float64).max) / 4
 """Knots beyond this have differences that overflow."""
@@ -38,7 +38,7 @@ def check_derivative(derivative: Any) -> int:
 
 
 def check_domain(domain: Any, name: str = "domain") -> tuple[float, float]:
-    """Return (a, b) with a < b, both finite; KnotError, ValueError or TypeError under the given name if it is not."""
+    """Return (a, b) with a < b, both finite; KnotError, ValueError or TypeError mentions the given name."""
     pair = as_array(name, domain)
     if pair.shape != (2,) or np.iscomplexobj(pair):
         raise KnotError(f"{name} must be a pair (a, b) of real numbers; got {domain!r}")
@@ -105,7 +105,7 @@ def check_strictly_increasing(knots: FloatArray, name: str = "knots") -> None:
 def extend_uniformly(breakpoints: Array, order: int) -> Array:
     """Extend breakpoints (..., n+1) to knots (..., n+2r-1), by r - 1 on both sides at the mean spacing h = (b-a)/n.
 
-    The exterior knots depend on a, b and n alone, so they stay where they are when interior breakpoints move.
+    The exterior knots depend only on a, b and n and are fixed when interior breakpoints move.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def is_uniform(knots: FloatArray) -> bool:
 
 
 FLOOR = 0.01
-"""Share eps of the mean spacing that every interval of a free knot vector keeps."""
+"""Least length eps of an interval of a free knot vector, relative to the mean spacing."""
 
 
 def softmax(s: Array) -> Array:
@@ -149,8 +149,8 @@ def softmax(s: Array) -> Array:
 def free_breakpoints(s: Array, domain: FloatArray) -> Array:
     r"""Increasing breakpoints from free parameters: t_k = a + (b-a) sum_{m<=k} q_m, q = (1-eps) softmax(s) + eps/n.
 
-    The parameterisation of [A25] with a floor eps = 0.01: no interval is shorter than eps (b-a)/n, so knots cannot
-    merge. The ends stay fixed. Adding a constant to s changes nothing.
+    The parameterisation of [A25] with a floor eps = 0.01: no interval is shorter than eps (b-a)/n, so that knots cannot
+    merge. The ends are fixed. Adding a constant to s changes nothing.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def free_breakpoints(s: Array, domain: FloatArray) -> Array:
 
 
 def _rows(s: Array, domain: FloatArray) -> tuple[Array, FloatArray]:
-    """s as rows (P, n), each with its domain (P, 2): what kernels take."""
+    """s as rows (P, n), each with its domain (P, 2), for kernels."""
     if domain.shape[:-1] != s.shape[:-1]:
         domain = np.broadcast_to(domain, (*s.shape[:-1], 2)).copy()
     return np.ascontiguousarray(s).reshape(-1, s.shape[-1]), np.ascontiguousarray(domain).reshape(-1, 2)
@@ -186,10 +186,10 @@ def _rows(s: Array, domain: FloatArray) -> tuple[Array, FloatArray]:
 def free_parameters(breakpoints: FloatArray) -> FloatArray:
     r"""Parameters of mean 0 whose free breakpoints are these: s = log p, p = (q - eps/n)/(1 - eps), q the intervals.
 
-    An interval at its floor has p = 0, which no finite s gives, or what rounding made of 0. It gets p = 2^-52/n: all
-    such shares together move no breakpoint by more than the rounding of b - a, as every conversion does, and values
-    of a spline by the rounding of their largest slope times b - a. Its s is some 36 + log n below those of mean
-    intervals and its derivatives are as small as p, so that training leaves it where it is.
+    An interval at its floor has p = 0 up to rounding, which no finite s gives. It gets p = 2^-52/n: all such shares
+    together move no breakpoint by more than the rounding of b - a, and change values of a spline by the rounding of
+    their largest slope times b - a. Its s is some 36 + log n below those of mean intervals, and its derivatives are as
+    small as p, so that training does not move it.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def free_parameters(breakpoints: FloatArray) -> FloatArray:
     length = breakpoints[:, -1:] - breakpoints[:, :1]
     q = np.diff(breakpoints, axis=1) / length
     p = (q - FLOOR / n) / (1 - FLOOR)
-    # Breakpoints are a plus up to n shares of b - a, each rounded, with 16 roundings of other kinds.
+    # A breakpoint is a plus up to n rounded shares of b - a, with 16 other roundings.
     rounding = eps * (16 + n + 2 * np.abs(breakpoints).max(axis=1, keepdims=True) / length)
     bad = np.argwhere(p < -rounding)
     if bad.size:
@@ -233,8 +233,8 @@ def free_parameters(breakpoints: FloatArray) -> FloatArray:
 def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> FloatArray:
     r"""Pull a cotangent of the interior breakpoints back to s.
 
-    With p = softmax(s) and g_m = (b-a) sum_{k=m}^{n-1} dt_k: ds = (1-eps) p (g - <p, g>), of which g may change by a
-    constant: it is taken relative to that of the largest p.
+    With p = softmax(s) and g_m = (b-a) sum_{k=m}^{n-1} dt_k: ds = (1-eps) p (g - <p, g>). A constant added to g has no
+    effect: g is taken relative to its entry at the largest p.
 
     Parameters
     ----------
@@ -266,8 +266,8 @@ def free_breakpoints_vjp(s: FloatArray, domain: FloatArray, dt: FloatArray) -> F
 def free_breakpoints_jvp(s: FloatArray, domain: FloatArray, ds: FloatArray) -> FloatArray:
     r"""Push a tangent of s to the interior breakpoints: dt_k = (b-a) sum_{m<=k} dq_m, dq = (1-eps) p (ds - <p, ds>).
 
-    The sum of all dq is 0, and ds may change by a constant: with ds relative to that of the largest p, and sums from
-    that end which does not meet it, every dt_k is as accurate as its terms.
+    The sum of all dq is 0, and a constant added to ds has no effect. With ds relative to its entry at the largest p,
+    and sums from the end that do not contain this entry, every dt_k is as accurate as its terms.
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
-r"""The ReLU-power basis: the same interface as the B-splines, for the other basis of the same space.
+r"""The ReLU-power basis, with the interface of the B-splines.
 
 psi_i(x) = max(x - t_i, 0)^(r-1) for i = 1-r, ..., n-1 (for r = 1 the step x >= t_i), of [S26] section 2.1. The scaled
-basis divides x - t_i by the mean spacing h = (b-a)/n. The functions are not local: a row of a design matrix is dense,
-and evaluating a spline through this basis loses digits like eps n^(r-1); nothing in this library that serves as truth
-goes through it.
+basis divides x - t_i by the mean spacing h = (b-a)/n. The functions are not local: rows of a design matrix are dense,
+and the evaluation of a spline in this basis has rounding errors like eps n^(r-1). No truth of this library uses it.
 """
 
 from math import perm
@@ -16,12 +15,12 @@ from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
 from refkan.kernels.truncated_powers import power_rows
 from refkan.splines.bsplines import gauss_points
-from refkan.splines.knots import check_derivative
+from refkan.splines.knots import check_derivative, check_strictly_increasing
 from refkan.splines.local_basis import OUTSIDE, require_inside
 from refkan.splines.spaces import SplineSpace
 
 FAR = 500
-"""Binary exponent of h^(r-1) from which on powers of x - t_i, too, come near the ends of the range of numbers."""
+"""Binary exponent of h^(r-1) from which on powers of x - t_i come near the ends of the range of numbers."""
 
 
 def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, derivatives: int, outside: str) -> Array:
@@ -33,7 +32,7 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
         Extended knot vectors.
     order : int
     inverse_scale : array (P,)
-        What x - t_i is multiplied by, see `inverse_scale`.
+        Factor of x - t_i, see `inverse_scale`.
     x : array (N, P)
     derivatives : int
         The highest derivative.
@@ -54,7 +53,7 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
     dim = knots.shape[1] - order
     _, exponents = np.frexp(inverse_scale)
     if (order - 1) * np.abs(exponents).max(initial=0) > FAR:
-        # Powers of two are factored out, exactly: x^(r-1) and h^(r-1) alone are out of range, their quotient is not.
+        # Powers of two are factored out exactly: x^(r-1) and h^(r-1) are out of range, but their quotient is not.
         unit = np.ldexp(1.0, exponents)
         rows = relu_rows(knots * unit[:, None], order, inverse_scale / unit, x * unit, derivatives, outside)
         return rows * unit[:, None] ** np.arange(derivatives + 1)[:, None, None, None]
@@ -69,7 +68,7 @@ def relu_rows(knots: Array, order: int, inverse_scale: FloatArray, x: Array, der
 
 
 def inverse_scale(space: SplineSpace, scaled: bool) -> float:
-    """Return the factor of x - t_i: 1/h in the scaled basis, and 1 in the plain one.
+    """Return the factor of x - t_i: 1/h in the scaled basis and 1 in the plain basis.
 
     Examples
     --------
@@ -77,7 +76,9 @@ def inverse_scale(space: SplineSpace, scaled: bool) -> float:
     >>> rk.relu_powers.inverse_scale(rk.SplineSpace.uniform(order=2, intervals=4), scaled=True)
     4.0
     """
-    return 1.0 / space.mean_spacing if scaled else 1.0
+    if not scaled:
+        return 1.0
+    return 1.0 / space.mean_spacing
 
 
 def design_matrix(
@@ -121,7 +122,7 @@ def design_matrix(
            [1.5 , 1.  , 0.5 ]])
     """
     check_annotated(design_matrix, locals(), but=("derivative", "outside"))
-    space.require_strictly_increasing()
+    check_strictly_increasing(space.knots)
     check_choice("outside", outside, OUTSIDE)
     derivative = check_derivative(derivative)
     points = as_array("x", x, ndim=1)[:, None]

@@ -10,7 +10,6 @@ from refkan.splines.knots import (
     check_domain,
     check_knots,
     check_order,
-    check_strictly_increasing,
     extend_uniformly,
     greville_points,
     is_uniform,
@@ -241,10 +240,6 @@ class SplineSpace(Frozen):
                 raise KnotError(f"new_knots must not be knots already; {got}")
             raise KnotError(f"new_knots must be distinct; {got} twice")
         return SplineSpace(np.sort(np.concatenate([self.knots, new])), self.order)
-
-    def require_strictly_increasing(self) -> None:
-        """Raise KnotError if a knot repeats, because the space then has no ReLU-power basis."""
-        check_strictly_increasing(self.knots)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SplineSpace):

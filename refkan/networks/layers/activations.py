@@ -15,10 +15,9 @@ class Activation(Frozen, eq=True):
     Attributes
     ----------
     derivatives : callable
-        (z, count) -> the function and its derivatives, at a kink the right ones, count of them in all, at most 4:
-        (count, ...).
+        (z, count) -> the function and its derivatives, (count, ...), count at most 4; at a kink from the right.
     homogeneity : int or None
-        The k of f(c z) = c^k f(z) for all c > 0, None where there is none.
+        The k in f(c z) = c^k f(z) for all c > 0; None if there is none.
     """
 
     derivatives: Callable[[Array, int], Array]
@@ -39,31 +38,34 @@ def sigmoid_derivatives(z: Array, count: int) -> Array:
 
 
 def sigmoid(z: Array) -> Array:
-    """1/(1 + exp(-z)) without overflow: exp is taken of arguments with real part <= 0 alone."""
+    """1/(1 + exp(-z)) without overflow: arguments of exp have real parts <= 0."""
     return sigmoid_and_complement(z)[0]
 
 
 def sigmoid_and_complement(z: Array) -> tuple[Array, Array]:
     """g = 1/(1 + exp(-z)) and 1 - g = 1/(1 + exp(z)), both to full relative accuracy.
 
-    Subtracted from one, g loses all digits from z = 37 on, and the slope g (1 - g) with it.
+    The difference 1 - g has no correct digit from z = 37 on, and neither has the slope g (1 - g).
     """
     negative = z.real < 0
-    e = np.exp(np.where(negative, z, -z) if np.iscomplexobj(z) else -np.abs(z))
+    if np.iscomplexobj(z):
+        e = np.exp(np.where(negative, z, -z))
+    else:
+        e = np.exp(-np.abs(z))
     denominator = 1.0 + e
     larger, smaller = 1.0 / denominator, e / denominator
     return np.where(negative, smaller, larger), np.where(negative, larger, smaller)
 
 
 def complement_minus_sigmoid(z: Array) -> Array:
-    """h - g = -tanh(z/2) for g = sigmoid(z) and h = 1 - g: subtracted, they lose the digits that they share near 0."""
+    """h - g = -tanh(z/2) for g = sigmoid(z) and h = 1 - g, without the cancellation of a difference near 0."""
     return -np.tanh(0.5 * z)
 
 
 def sech_squared(z: Array, out: Array) -> Array:
     """1/cosh(z)^2 = 1 - tanh(z)^2 as (2 e/(1 + e^2))^2, e = exp(-|z|): to full relative accuracy, without overflow.
 
-    Subtracted from one, tanh(z)^2 leaves no digit from |z| = 19 on.
+    The difference 1 - tanh(z)^2 has no correct digit from |z| = 19 on.
     """
     e, denominator = out, recycled(z.shape, out.dtype)
     if np.iscomplexobj(z):

@@ -1,4 +1,4 @@
-r"""Chebyshev layers: y_q = sum_p sum_k C[q, p, k] T_k(t_p), nested in their degree: another hierarchy than splines."""
+r"""Chebyshev layers: y_q = sum_p sum_k C[q, p, k] T_k(t_p), nested in their degree."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,12 +39,12 @@ class ChebyshevLayer(Layer, Frozen, eq=True):
     degree : int
         At least 1.
     outside : {"linear", "polynomial", "error"}
-        What happens to inputs outside the domain: the tangent at the end point, or the polynomial continued.
+        Rule for inputs outside the domain: the tangent at the end point, the polynomial itself, or an error.
 
     Raises
     ------
     ValueError
-        For pairs that are no domains, counts that are not positive, an unknown rule.
+        For pairs that are not domains, counts that are not positive, or an unknown rule.
 
     Examples
     --------
@@ -67,10 +67,8 @@ class ChebyshevLayer(Layer, Frozen, eq=True):
         if len(self.ends) == 0:
             raise ValueError("ends must hold one pair for each input; got none")
         ends = tuple(check_domain(pair, f"ends[{p}]") for p, pair in enumerate(self.ends))
-        n_outputs, degree = (
-            check_count("n_outputs", self.n_outputs, 1),
-            check_count("degree", self.degree, 1, MAX_DEGREE),
-        )
+        n_outputs = check_count("n_outputs", self.n_outputs, 1)
+        degree = check_count("degree", self.degree, 1, MAX_DEGREE)
         vars(self).update(ends=ends, n_outputs=n_outputs, degree=degree)
         check_choice("outside", self.outside, OUTSIDE)
 
@@ -113,7 +111,7 @@ class ChebyshevLayer(Layer, Frozen, eq=True):
 
     @property
     def window(self) -> int:
-        """Number of functions that matter at an input: all polynomials do."""
+        """Number of functions that may be non-zero at an input: all polynomials."""
         return self.dim
 
     def describe(self) -> str:
@@ -122,8 +120,14 @@ class ChebyshevLayer(Layer, Frozen, eq=True):
 
     def truth_form(self) -> dict[str, Any]:
         """Return domains (P, 2), degree, outside, n_outputs and margin."""
-        fixed = {"degree": self.degree, "outside": self.outside, "n_outputs": self.n_outputs, "margin": SLACK}
-        return {"kind": "chebyshev", "domains": self.ends, **fixed}
+        return {
+            "kind": "chebyshev",
+            "domains": self.ends,
+            "degree": self.degree,
+            "outside": self.outside,
+            "n_outputs": self.n_outputs,
+            "margin": SLACK,
+        }
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         r"""Draw a random linear function on each edge plus noise, or Gaussian coefficients of the same output variance.
@@ -144,9 +148,8 @@ class ChebyshevLayer(Layer, Frozen, eq=True):
     def constant_vectors(self, theta: FloatArray, x: FloatArray, translations: bool = False) -> list[FloatArray]:
         """Return for each output P vectors: T_0 = 1 on one edge."""
         vectors = np.zeros((self.n_outputs, self.n_inputs, self.n_params))
-        for q in range(self.n_outputs):
-            for p in range(self.n_inputs):
-                self.unpack(vectors[q, p])["coefficients"][q, p, 0] = 1.0
+        for q, p in np.ndindex(self.n_outputs, self.n_inputs):
+            self.unpack(vectors[q, p])["coefficients"][q, p, 0] = 1.0
         return list(vectors)
 
     def on_domains(self, domains: FloatArray) -> Self:
@@ -157,7 +160,7 @@ class ChebyshevLayer(Layer, Frozen, eq=True):
 
     @property
     def refinable(self) -> bool:
-        """Whether `refined` returns another layer: it does, one of higher degree."""
+        """Whether `refined` returns another layer: it returns one of higher degree."""
         return True
 
     def refined(self, factor: int) -> Self:
@@ -176,8 +179,7 @@ class ChebyshevLayer(Layer, Frozen, eq=True):
         check_annotated(ChebyshevLayer.prolongation, locals())
         if not isinstance(target, ChebyshevLayer):
             return super().prolongation(target)
-        mine, theirs = ((layer.ends, layer.n_outputs, layer.outside) for layer in (self, target))
-        if mine != theirs:
+        if replace(self, degree=target.degree) != target:
             raise ValueError(f"other must have the same domains, outputs and outside rule as {self}; got {target}")
         if target.degree < self.degree:
             raise ValueError(f"other must have at least degree {self.degree}; got {target.degree}")
@@ -186,7 +188,7 @@ class ChebyshevLayer(Layer, Frozen, eq=True):
 
 
 def chebyshev_rows(x: Array, domains: Any, degree: int, derivatives: int, linear: bool) -> Array:
-    r"""T_k(t(x)), k = 0..degree, and derivatives in x, linear tails or the polynomials themselves outside the domain.
+    r"""T_k(t(x)), k = 0..degree, and derivatives in x, with linear tails or the polynomials outside the domain.
 
     T_{k+1} = 2 t T_k - T_{k-1}, and from its m-th derivative T^(m)_{k+1} = 2 t T^(m)_k + 2 m T^(m-1)_k - T^(m)_{k-1}.
 
@@ -201,7 +203,9 @@ def chebyshev_rows(x: Array, domains: Any, degree: int, derivatives: int, linear
     """
     a, b = np.asarray(domains).T
     t = (2.0 * x - a - b) / (b - a)
-    at = np.where(t.real < -1.0, -1.0, np.where(t.real > 1.0, 1.0, t)) if linear else t
+    at = t
+    if linear:
+        at = np.where(t.real < -1.0, -1.0, np.where(t.real > 1.0, 1.0, t))
     rows = np.zeros((max(derivatives, 1) + 1, *x.shape, degree + 1), t.dtype)
     rows[0, ..., 0] = 1.0
     rows[0, ..., 1] = at

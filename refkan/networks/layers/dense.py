@@ -7,7 +7,7 @@ import numpy as np
 
 from refkan.base import Array, Checked, FloatArray, Natural, check_annotated, check_choice
 from refkan.networks.layers.activations import ACTIVATIONS
-from refkan.networks.layers.functions import Declared, constant_one, coordinates
+from refkan.networks.layers.functions import Declared, RowFunctions, constant_one, coordinates
 from refkan.networks.layers.layer import Layer
 
 
@@ -24,7 +24,7 @@ class DenseLayer(Checked, Layer):
     Raises
     ------
     ValueError, TypeError
-        For counts that are not positive integers and an unknown activation.
+        For counts that are not positive integers, or an unknown activation.
 
     Notes
     -----
@@ -73,8 +73,12 @@ class DenseLayer(Checked, Layer):
 
     def declare(self, theta: Array) -> Declared:
         """Return the inputs themselves, and 1 for the bias; then the activation."""
-        functions = (coordinates(self.n_inputs), constant_one()) if self.bias else (coordinates(self.n_inputs),)
-        activation = None if self.linear else ACTIVATIONS[self.activation]
+        functions: tuple[RowFunctions, ...] = (coordinates(self.n_inputs),)
+        if self.bias:
+            functions += (constant_one(),)
+        activation = None
+        if not self.linear:
+            activation = ACTIVATIONS[self.activation]
         return Declared(self.n_inputs, self.n_outputs, functions, theta, activation)
 
     def truth_form(self) -> dict[str, Any]:
@@ -82,11 +86,12 @@ class DenseLayer(Checked, Layer):
         return {"kind": "dense", **vars(self)}
 
     def require_derivatives(self, order: int) -> str | None:
-        """Raise nothing: derivatives exist except at kinks, where second ones of ReLUs are zero on both sides."""
+        """Return a warning for ReLU, whose derivatives jump at kinks and whose second derivatives vanish elsewhere."""
         if self.activation != "relu" or order == 0:
             return None
-        said = ("first derivative of ReLU networks jumps", "second derivative of ReLU networks is zero")
-        return "the " + said[min(order, 2) - 1]
+        if order == 1:
+            return "the first derivative of ReLU networks jumps"
+        return "the second derivative of ReLU networks is zero"
 
     def initialize(self, rng: np.random.Generator, x: FloatArray, scheme: str = "linear") -> FloatArray:
         """Draw weights by He for ReLU kinds, by Glorot otherwise, and N(0, 1/P) without activation; biases are 0."""

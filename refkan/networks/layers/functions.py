@@ -1,12 +1,12 @@
-r"""What a layer declares: functions of single inputs, their raw coefficients, a chart and an activation.
+r"""The declaration of a layer: functions of single inputs, raw coefficients, a chart and an activation.
 
     y = activation(u),    u_q = sum over blocks, slots p and functions i of  W[q, p, i] phi_{p,i}(x_p),
 
-W (Q, P, dim) the raw coefficients of a block. The parameters of a layer are the raw coefficients, or map to them: a
-`Chart`. Everything else, values and derivatives of every kind, follows from the functions and is written once, in
-`layers.linearization`. A new basis is a `Layer` that returns its functions as a `RowFunctions`.
+W (Q, P, dim) the raw coefficients of a block. The parameters of a layer are the raw coefficients, or a `Chart` maps
+them to these. `layers.linearization` derives values and derivatives of every kind from the functions. A new basis is
+a `Layer` that returns its functions as a `RowFunctions`.
 
-`ParameterBlocks` says where the blocks of a layer's parameters lie in one flat vector.
+`ParameterBlocks` holds the positions of the blocks of a layer's parameters in one flat vector.
 """
 
 from collections.abc import Callable, Mapping
@@ -65,7 +65,7 @@ class Features(Frozen):
 
 
 class Motion(Protocol):
-    """Functions that move with parameters of their own, the free knots s (P, n): sums and transposes with them."""
+    """Functions with parameters of their own, the free knots s (P, n): tangents and cotangents of sums with s."""
 
     def pull_back(self, sums: FunctionSums, dy: FloatArray, inputs: bool) -> tuple[Array, Array, Array | None]:
         """Cotangents of C, of s and of the jet z."""
@@ -78,7 +78,7 @@ class Motion(Protocol):
 
 
 class Functions(Protocol):
-    """Functions phi_{p,i} of single inputs: dim of them for each of the slots P, at some theta."""
+    """Functions phi_{p,i} of single inputs at some theta, dim of them for each of the slots P."""
 
     @property
     def slots(self) -> int:
@@ -94,17 +94,17 @@ class Functions(Protocol):
 
     @property
     def moving(self) -> tuple[int, ...]:
-        """Shape (P, n) of parameters that the functions themselves depend on; () for fixed functions."""
+        """Shape (P, n) of the parameters of the functions; () for fixed functions."""
 
     def sums(self, C: Array, at: InputJet, channels: Channels, back: bool) -> FunctionSums:
-        """Sums with coefficients C (Q, P, dim) at a jet of inputs; `back` says whether there is a way back."""
+        """Sums with coefficients C (Q, P, dim) at a jet of inputs; with `back`, derivatives in z will be needed."""
 
     def motion(self, C: Array) -> Motion | None:
-        """How the sums move with the parameters of the functions; None where these are fixed."""
+        """How the sums move with the parameters of the functions; None for fixed functions."""
 
 
 class RowFunctions(Frozen):
-    """Functions given by their values and derivatives, all of them at every sample: any basis.
+    """Functions of any basis, given by values and derivatives of all functions at every sample.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class RowFunctions(Frozen):
 
     @property
     def moving(self) -> tuple[int, ...]:
-        """None of them moves."""
+        """Shape of the parameters of the functions: there are none."""
         return ()
 
     def motion(self, C: Array) -> Motion | None:
@@ -197,18 +197,18 @@ class Chart(Protocol):
 
 
 class Declared(Frozen):
-    """A layer at theta as it declares itself: functions, raw coefficients, activation and chart.
+    """The declaration of a layer at theta: functions, raw coefficients, activation and chart.
 
     Attributes
     ----------
     n_inputs, n_outputs : int
     functions : tuple of Functions
-        In the order of the raw coefficients, each (Q, P, dim) in C order, followed by its own parameters if it moves.
+        In the order of the raw coefficients, each (Q, P, dim) in C order, followed by the parameters of the functions.
     raw : array (n_raw,)
     activation : Activation or None
-        None where y = u.
+        None if y = u.
     chart : Chart or None
-        None where the parameters are the raw coefficients.
+        None if the parameters are the raw coefficients.
     """
 
     n_inputs: int
@@ -228,12 +228,12 @@ class LocalForm(Frozen):
         In the order of the raw coefficients, each (Q, P, dim) in C order.
     n_outputs : int
     activation : pair of arrays (N, Q), or None
-        First and second derivative of the activation at u; None where y = u.
+        First and second derivative of the activation at u; None if y = u.
     slopes : array (N, Q, P), or None
         du_q/dx_p; None unless curved.
     curvatures : callable, or None
-        Cotangent of u (N, Q) -> sum_q du_q d^2 u_q/dx_p^2, shape (N, P); mixed derivatives vanish, every function
-        being one of a single input. None unless curved.
+        Cotangent of u (N, Q) -> sum_q du_q d^2 u_q/dx_p^2, shape (N, P); mixed derivatives vanish, since every
+        function has a single input. None unless curved.
     chart : Chart, or None
 
     Examples
@@ -254,7 +254,7 @@ class LocalForm(Frozen):
 
 
 class ParameterBlocks(Frozen):
-    """Names and shapes of the blocks of a flat vector, in the order in which they lie there (C order).
+    """Names and shapes of the blocks of a flat vector, in their order (C order).
 
     Attributes
     ----------
@@ -281,12 +281,12 @@ class ParameterBlocks(Frozen):
     def pack(self, blocks: Mapping[str, Array]) -> Array:
         """Join blocks by name into a flat vector.
 
-        Blocks of other names are left out.
+        Other names are ignored.
 
         Raises
         ------
         ValueError, TypeError
-            If a block is missing, of another shape, or does not hold numbers.
+            If a block is missing, has another shape, or does not hold numbers.
         """
         parts = []
         for name, shape, _, _ in self._places:

@@ -15,7 +15,7 @@ from refkan.base import Array, FloatArray, IntArray, KnotError, check_annotated
 from refkan.base.arguments import as_array, check_choice, check_count, check_type
 from refkan.kernels import knot_insertion
 from refkan.splines.change_of_basis import ChangeOfBasis
-from refkan.splines.knots import MAX_INTERVALS, check_order
+from refkan.splines.knots import MAX_INTERVALS, check_order, check_strictly_increasing
 from refkan.splines.spaces import SplineSpace
 
 
@@ -162,7 +162,7 @@ def injection_matrix(coarse: SplineSpace, fine: SplineSpace, scaled: bool = Fals
     check_annotated(injection_matrix, locals())
     require_nested(coarse, fine)
     for space in (coarse, fine):
-        space.require_strictly_increasing()
+        check_strictly_increasing(space.knots)
     r = coarse.order
     matrix = sp.lil_array((coarse.dim, fine.dim))
     nodes = fine.knots[:r]

@@ -14,6 +14,7 @@ import numpy as np
 from refkan.analysis.exact.extra import require
 from refkan.base import Array, KnotError, check_annotated, check_choice
 from refkan.splines import change_of_basis
+from refkan.splines.knots import check_strictly_increasing
 from refkan.splines.spaces import SplineSpace
 from refkan.truth import blossoms
 
@@ -69,7 +70,7 @@ def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> "fmpq_
     [0,  0,  1/2]
     """
     check_annotated(rational_change_of_basis, locals())
-    space.require_strictly_increasing()
+    check_strictly_increasing(space.knots)
     A = require("flint").fmpq_mat(space.dim, space.dim)
     for k, diagonal in enumerate(change_of_basis.diagonals(_knots_of_powers(space, scaled), space.order)[: space.dim]):
         for i, entry in enumerate(diagonal[: space.dim - k]):
@@ -119,7 +120,7 @@ def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = Fals
     check_choice("basis", basis, ("spline", "relu"))
     flint = require("flint")
     if basis == "relu":
-        space.require_strictly_increasing()
+        check_strictly_increasing(space.knots)
     t, r = knots(space), space.order
     G = np.full((space.dim, space.dim), flint.fmpq(0), dtype=object)
     for m in range(r - 1, r - 1 + space.intervals):
