@@ -118,7 +118,8 @@ def kan(
         spaces = tuple(made[pair] for pair in pairs)
         spline = SplineLayer(spaces, Q, outside, bool(free[k]))
         layers.append(SiluLayer(spline) if edge == "silu" else spline.in_basis(basis))
-    return Network(tuple(layers), (NODE_MAPS[node_map],) * (n_layers - 1), domain_from_data=_from_data(domain))
+    node_maps = (NODE_MAPS[node_map],) * (n_layers - 1)
+    return Network(tuple(layers), node_maps, domain_from_data=_from_data(domain))
 
 
 def chebyshev_kan(
@@ -165,8 +166,12 @@ def chebyshev_kan(
     degrees = [check_count(f"degree[{k}]", value, 1, MAX_DEGREE) for k, value in enumerate(degrees)]
     _check_size(widths, [value + 1 for value in degrees])
     pairs = list(pairwise(widths))
-    layers = [ChebyshevLayer(tuple(_domains(domain, P, k)), Q, degrees[k], outside) for k, (P, Q) in enumerate(pairs)]
-    return Network(tuple(layers), (NODE_MAPS[node_map],) * (len(pairs) - 1), domain_from_data=_from_data(domain))
+    layers = []
+    for k, (P, Q) in enumerate(pairs):
+        ends = tuple(_domains(domain, P, k))
+        layers.append(ChebyshevLayer(ends, Q, degrees[k], outside))
+    node_maps = (NODE_MAPS[node_map],) * (len(pairs) - 1)
+    return Network(tuple(layers), node_maps, domain_from_data=_from_data(domain))
 
 
 def mlp(widths: Sequence[int], activation: str = "relu") -> Network:

@@ -209,7 +209,8 @@ def _encode(value: Any, name: str, arrays: dict[str, FloatArray]) -> Any:
     if isinstance(value, tuple):
         return [_encode(item, f"{name}_{i}", arrays) for i, item in enumerate(value)]
     if type(value).__name__ in KINDS:
-        content = {f.name: _encode(getattr(value, f.name), f"{name}_{f.name}", arrays) for f in fields(value)}
+        names = [field.name for field in fields(value)]
+        content = {key: _encode(getattr(value, key), f"{name}_{key}", arrays) for key in names}
         return {"kind": type(value).__name__, **content}
     if value is None or isinstance(value, bool | int | float | str):
         return value

@@ -55,7 +55,8 @@ class Composition(Frozen):
                 )
             self.node_maps[k].require_nodes(layer.n_outputs, k)
         if self.statistics is not None:
-            batch = real("statistics", as_samples("statistics", self.statistics, self.layers[0].n_inputs))
+            width = self.layers[0].n_inputs
+            batch = real("statistics", as_samples("statistics", self.statistics, width))
             if batch.flags.writeable:
                 batch = batch.copy()
                 batch.flags.writeable = False
@@ -165,7 +166,9 @@ class Composition(Frozen):
         if not self.domain_from_data:
             return self
         domains = ranges(real("x", as_samples("x", x, self.widths[0])))
-        return replace(self, layers=(self.layers[0].on_domains(domains), *self.layers[1:]), domain_from_data=False)
+        first, *others = self.layers
+        layers = (first.on_domains(domains), *others)
+        return replace(self, layers=layers, domain_from_data=False)
 
     def initialize(
         self, rng: RandomSource, x: Any, scheme: str = "linear", statistics: Any = None

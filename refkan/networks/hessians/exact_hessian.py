@@ -91,7 +91,9 @@ def hessian(net: Network, theta: Any, x: Any, y: Any, weights: Any = None) -> Fl
     else:
         needed += 2 * CHUNK_BYTES
     require_memory(needed, f"the Hessian of {M} parameters", "use hessian_vector")
-    sums = [[np.zeros((form.n_outputs, b.slots, b.dim)) for b in form.blocks] for form in points.fixed_forms]
+    sums = [
+        [np.zeros((form.n_outputs, block.slots, block.dim)) for block in form.blocks] for form in points.fixed_forms
+    ]
     if points.n_constants:
         return _coupled(points, targets, raw, sums)
     for rows, sweep in points.sweeps(chunk_size(per_sample)):

@@ -89,7 +89,8 @@ class RawMatrix:
         for (k, l), pair in self.pairs.items():
             for i, j, sums in pair:
                 upper = forms[k].blocks[i]
-                sums.add(upper.start, upper.values, forms[l].blocks[j], sums.couple(G[k], G[l]), part=part)
+                T = sums.couple(G[k], G[l])
+                sums.add(upper.start, upper.values, forms[l].blocks[j], T, part=part)
 
     def add_moved(self, k: int, l: int, forms: Sequence[LocalForm], du: FloatArray, R: FloatArray) -> None:
         """Add the terms of cotangents du (n, Q) of u_k for moving inputs of layer k, R (n, P, Q') = dx_p/du'_q'.

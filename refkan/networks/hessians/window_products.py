@@ -183,9 +183,14 @@ class Sums:
             for n in np.flatnonzero(p == p_right):
                 for i in range(1, a.dim):
                     sums[n, :, i, :i] = sums[n, :, :i, i]
-        of_a, of_b = ((int(q.max()) + 1, w.slots, w.dim) for q, w in zip(self.q_pairs, self.windows, strict=True))
+        of_a, of_b = (
+            (int(q.max()) + 1, window.slots, window.dim) for q, window in zip(self.q_pairs, self.windows, strict=True)
+        )
         rows, columns = slice(a.offset, a.offset + prod(of_a)), slice(b.offset, b.offset + prod(of_b))
-        for order in (1, -1) if other_order and of_a[0] > 1 else (1,):  # of one output q' <= q is q <= q'
+        orders = [1]
+        if other_order and of_a[0] > 1:  # for one output both orders are the same
+            orders.append(-1)
+        for order in orders:
             for block in range(self.blocks):
                 q, q_right = (numbers[block * K : (block + 1) * K] for numbers in self.q_pairs[::order])
                 values = sums[:, block].transpose(0, 3, 1, 2)[:, : q.size]

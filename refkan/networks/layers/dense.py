@@ -97,7 +97,8 @@ class DenseLayer(Checked, Layer):
         """Draw weights by He for ReLU kinds, by Glorot otherwise, and N(0, 1/P) without activation; biases are 0."""
         check_annotated(DenseLayer.initialize, locals())
         P, Q = self.n_inputs, self.n_outputs
-        variance = {"relu": 2.0 / P, "relu3": 2.0 / P, "identity": 1.0 / P}.get(self.activation, 2.0 / (P + Q))
+        variances = {"relu": 2.0 / P, "relu3": 2.0 / P, "identity": 1.0 / P}
+        variance = variances.get(self.activation, 2.0 / (P + Q))
         blocks = {"weights": rng.normal(0.0, np.sqrt(variance), (Q, P)), "bias": np.zeros(Q)}
         return self.pack(**blocks)
 

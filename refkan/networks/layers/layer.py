@@ -214,7 +214,8 @@ class Layer(ShortRepr, ABC):
             Only vectors independent of theta. The value is constant along the whole line, so that these vectors lie
             in the null space of second derivatives too.
         """
-        return np.concatenate([np.diff(rows, axis=0) for rows in self.constant_vectors(theta, x, translations)])
+        vectors = self.constant_vectors(theta, x, translations)
+        return np.concatenate([np.diff(rows, axis=0) for rows in vectors])
 
     # ------------------------------------------------ the same function elsewhere
 

@@ -198,7 +198,8 @@ class Linearization:
         Q = self.declared.n_outputs
         for part in self.parts:
             functions = part.functions
-            columns = out[:, :, part.begin : part.behind].reshape(*shape[:2], Q, functions.slots, functions.dim)
+            columns = out[:, :, part.begin : part.behind]
+            columns = columns.reshape(*shape[:2], Q, functions.slots, functions.dim)
             part.sums.fill_jacobian(G, columns)
             if part.motion is not None:
                 own = out[:, :, part.behind : part.end].reshape(*shape[:2], *functions.moving)

@@ -83,7 +83,8 @@ class Seeds(Frozen):
     @lazy
     def arrangement(self) -> IntArray:
         """Numbers of the directions in the order of the channels: first all directions of order 2."""
-        return np.concatenate([self.twice, np.flatnonzero(np.array(self.orders, dtype=int) == 1)]).astype(np.int64)
+        once = np.flatnonzero(np.array(self.orders, dtype=int) == 1)
+        return np.concatenate([self.twice, once]).astype(np.int64)
 
     @lazy
     def places(self) -> IntArray:
@@ -162,7 +163,8 @@ class BlockedSweep(Frozen):
         try:
             sweeps = run_blocks(sweep, len(rows))
         except OutsideDomainError:
-            Sweep.forward(net, theta, z, channels, statistics.constants)  # names the sample by its number among all
+            # Raises with the number of the sample among all.
+            Sweep.forward(net, theta, z, channels, statistics.constants)
             raise
         value = sweeps[0].value
         if len(sweeps) > 1:
@@ -195,5 +197,10 @@ class BlockedSweep(Frozen):
         """Rows (N, O, n_params): sum_cq G[s, o, c, q] d(jet[s, c, q])/dtheta."""
         J = np.zeros((*G.shape[:2], self.net.n_params))
         gradients = self.statistics.gradients  # before the blocks ask for them
-        run_blocks(lambda k: self.sweeps[k].fill_jacobian(G[self.rows[k]], J[self.rows[k]], gradients), len(self.rows))
+
+        def fill(k: int) -> None:
+            rows = self.rows[k]
+            self.sweeps[k].fill_jacobian(G[rows], J[rows], gradients)
+
+        run_blocks(fill, len(self.rows))
         return J

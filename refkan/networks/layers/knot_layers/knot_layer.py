@@ -141,7 +141,8 @@ def nested_spaces(coarse: KnotTables, fine: KnotTables) -> list[NestedSpaces]:
         left, right = breakpoints[at - 1], breakpoints[at]
         nearest = np.where(interior - left < right - interior, left, right)
         # A breakpoint of free knots is a plus up to n rounded shares of b - a, with 16 other roundings.
-        rounding = EPS * ((16 + interior.size) * (breakpoints[-1] - breakpoints[0]) + 2 * np.abs(breakpoints).max())
+        length = breakpoints[-1] - breakpoints[0]
+        rounding = EPS * ((16 + interior.size) * length + 2 * np.abs(breakpoints).max())
         if not np.isin(breakpoints, interior).all():
             close = np.abs(interior - nearest) <= rounding
             interior[close] = nearest[close]
@@ -159,4 +160,5 @@ def cut_alike(coarse: list[FloatArray], fine: list[FloatArray]) -> bool:
         return factor == 1 and rest == 0
     at = np.arange(finer + 1) / factor
     cuts = [np.interp(at, np.arange(n + 1), t) for t in coarse]
-    return all(np.abs(cut - t).max() <= 8 * EPS * np.abs(t).max() for cut, t in zip(cuts, fine, strict=True))
+    pairs = zip(cuts, fine, strict=True)
+    return all(np.abs(cut - t).max() <= 8 * EPS * np.abs(t).max() for cut, t in pairs)
