@@ -67,68 +67,27 @@ def add_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     p = commands.add_parser("model", help="study and refine trained models of refkan, pykan, efficient-kan and jaxkan")
     parts = p.add_subparsers(title="commands", required=True)
     spectrum_of = _add(
-        parts,
-        "spectrum",
-        run_model_spectrum,
-        "the conditioning of a trained model: the spectrum of J^T J",
+        parts, "spectrum", run_model_spectrum, "the conditioning of a trained model: the spectrum of J^T J"
     )
-    refine = _add(
-        parts,
-        "refine",
-        run_refine,
-        "write the same function on a grid of half the spacing",
-    )
-    judge = _add(
-        parts,
-        "judge",
-        run_judge,
-        "report what is wrong with a trained model and its values",
-        JUDGED,
-    )
-    edges = _add(
-        parts,
-        "edges",
-        run_edges,
-        "write the function of each edge for SciPy",
-        WRITTEN,
-    )
+    refine = _add(parts, "refine", run_refine, "write the same function on a grid of half the spacing")
+    judge = _add(parts, "judge", run_judge, "report what is wrong with a trained model and its values", JUDGED)
+    edges = _add(parts, "edges", run_edges, "write the function of each edge for SciPy", WRITTEN)
     for drawing in (spectrum_of, refine, judge):
         drawing.add_argument(
-            "--samples",
-            type=size,
-            default=1000,
-            metavar="N",
-            help="drawn in the domain; default: %(default)s",
+            "--samples", type=size, default=1000, metavar="N", help="drawn in the domain; default: %(default)s"
         )
         drawing.add_argument(
-            "--seed",
-            type=whole,
-            default=0,
-            metavar="SEED",
-            help="of the samples; default: %(default)s",
+            "--seed", type=whole, default=0, metavar="SEED", help="of the samples; default: %(default)s"
         )
-    refine.add_argument(
-        "--output",
-        type=path,
-        required=True,
-        metavar="OUT.npz",
-        help="in the format of FILE",
-    )
+    refine.add_argument("--output", type=path, required=True, metavar="OUT.npz", help="in the format of FILE")
     judge.add_argument(
-        "--outputs",
-        type=path,
-        metavar="VALUES.npz",
-        help="x (N, P) and y (N, Q): values of the library to compare",
+        "--outputs", type=path, metavar="VALUES.npz", help="x (N, P) and y (N, Q): values of the library to compare"
     )
     edges.add_argument("--output", type=path, required=True, metavar="OUT.json")
 
 
 def _add(
-    parts: Any,
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    purpose: str,
-    more: str = "",
+    parts: Any, name: str, run: Callable[[argparse.Namespace], int], purpose: str, more: str = ""
 ) -> argparse.ArgumentParser:
     p = add_command(
         parts,
@@ -242,12 +201,7 @@ def _frame(net: Network, theta: FloatArray, names: Sequence[str] | None) -> dict
     if names is None:
         names = [f"x{k + 1}" for k in range(inputs)] + [f"y{k + 1}" for k in range(outputs)]
     layers = [
-        {
-            "inputs": layer.n_inputs,
-            "outputs": layer.n_outputs,
-            "domains": layer.domains,
-            "outside": layer.outside,
-        }
+        {"inputs": layer.n_inputs, "outputs": layer.n_outputs, "domains": layer.domains, "outside": layer.outside}
         for layer in net.layers
     ]
     return {
@@ -288,12 +242,7 @@ def _edges_of(net: Network, theta: FloatArray, k: int) -> Iterator[dict[str, Any
             edge["breakpoints"] = f.x
         else:
             edge["knots"] = f.t
-        yield edge | {
-            "coefficients": f.c,
-            "order": order,
-            "extrapolate": f.extrapolate,
-            "w_b": base[q, p],
-        }
+        yield edge | {"coefficients": f.c, "order": order, "extrapolate": f.extrapolate, "w_b": base[q, p]}
 
 
 def run_judge(chosen: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """What the estimators have in common: parameters, checks of data, the network, its training and early stopping."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from refkan.training.optimizers import State, minimize
 needed("refkan.estimators", "sklearn")
 from sklearn.base import BaseEstimator  # noqa: E402  # after the message of what is missing
 from sklearn.model_selection import train_test_split  # noqa: E402
-from sklearn.utils import check_random_state  # noqa: E402
+from sklearn.utils import check_array, check_random_state  # noqa: E402
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data  # noqa: E402
 
 ROWS_A_PARAMETER = 10
@@ -130,9 +131,18 @@ class SplineEstimator(BaseEstimator):
         for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
             check_unmasked(name, array)
 
+    def _validated(self, X: Any, y: Any, **options: Any) -> tuple[FloatArray, Any]:
+        """Return X (N, P) and y as scikit-learn converts them; its messages follow the name of the argument."""
+        with named("X"):
+            check_array(X, dtype=np.float64)
+        with named("y"):
+            X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2, **options)
+        return X, y
+
     def _weights(self, sample_weight: Any, X: FloatArray) -> FloatArray:
         """Weights (N,), divided by the largest one: sums of them are finite."""
-        weights: FloatArray = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        with named("sample_weight"):
+            weights: FloatArray = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         largest = weights.max()
         if largest == 0.0:
             raise ValueError("sample_weight must contain at least one non-zero number; got zeros only")
@@ -142,9 +152,19 @@ class SplineEstimator(BaseEstimator):
         """Outputs (N, Q) of the network."""
         check_is_fitted(self)
         check_unmasked("X", X)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        with named("X"):
+            X = validate_data(self, X, dtype=np.float64, reset=False)
         outputs: FloatArray = self.network_(self.theta_, X)
         return outputs
+
+
+@contextmanager
+def named(argument: str) -> Iterator[None]:
+    """Begin messages of scikit-learn, which says "input" for each of them, with the name of the argument."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{argument} cannot be used: {error}") from error
 
 
 class BestHeldBack:

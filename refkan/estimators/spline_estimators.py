@@ -5,7 +5,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from refkan.base import FloatArray
 from refkan.estimators.base_estimator import SplineEstimator, check_size
@@ -85,8 +84,7 @@ class SplineRegressor(RegressorMixin, SplineEstimator):
         """Train on inputs X (N, P) and targets y (N,) or (N, Q), samples weighed by `sample_weight` (N,)."""
         self._check_arguments(X, y, sample_weight)
         _refuse_text(y)
-        options = {"dtype": np.float64, "ensure_min_samples": 2, "multi_output": True, "y_numeric": True}
-        X, y = validate_data(self, X, y, **options)
+        X, y = self._validated(X, y, multi_output=True, y_numeric=True)
         weights = self._weights(sample_weight, X)
         targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
         check_size("X", X)
@@ -155,7 +153,7 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on inputs X (N, P) and classes y (N,), samples weighed by `sample_weight` (N,)."""
         self._check_arguments(X, y, sample_weight)
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        X, y = self._validated(X, y)
         check_classification_targets(y)
         weights = self._weights(sample_weight, X)
         check_size("X", X)

@@ -244,6 +244,10 @@ def refinement(
     figure, axes = place(axes)
     theta = as_vector("theta", theta, net.n_params)
 
+    fine_theta = net.convert(theta, fine)
+    if not net.layers[layer].has_knots:
+        raise ValueError(f"layer must be the number of a layer with knots; got {layer}, a dense layer")
+
     def draw(net: Network, theta: FloatArray, when: str, **style: Any) -> FloatArray:
         """Draw the edge in one network, and return its breakpoints."""
         part = theta[net.slices[layer]]
@@ -252,7 +256,7 @@ def refinement(
         return net.layers[layer].spaces_at(part)[input].breakpoints
 
     old = draw(net, theta, "before", color=GREY, lw=3.0)
-    new = np.setdiff1d(draw(fine, net.convert(theta, fine), "after", color=BLUE, lw=LINE), old)
+    new = np.setdiff1d(draw(fine, fine_theta, "after", color=BLUE, lw=LINE), old)
     bottom = axes.get_ylim()[0]
     style: Style = {"ls": "none", "marker": "|", "clip_on": False}
     axes.plot(old, np.full(old.size, bottom), ms=12, color=GREY, **style)

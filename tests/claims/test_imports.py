@@ -19,9 +19,9 @@ BENEATH = COMMON | {"experiments", "ledger", "other_papers", "sources"}
 ARROWS = (
     dict.fromkeys(SUBJECTS, COMMON)
     | {"multilevel": COMMON | {"descent.kernels"}, "theorems": COMMON | {"descent.kernels"}}
-    | {"grounds": {"rationals", "equations.allen_cahn"}}
+    | {"grounds": {"rationals", "equations.allen_cahn", "equations.recipes"}}
     | {"implementations": COMMON | {"records.markdown"}}
-    | {"literature": COMMON | {"bases.cost_of_bases", "theorems.operation_counts"}}  # operations counted
+    | {"literature": COMMON | {"bases.cost_of_bases", "theorems.operation_counts", "equations.recipes"}}
     | {
         "records": {"ledger", "sources", "statements", "implementations.backends_judged"}
     }  # the matrix is of what B1 judges

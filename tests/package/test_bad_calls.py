@@ -67,7 +67,7 @@ VALID = {
     r"(claims\.(?!experiments\.Experiment|experiments\.Factor\.check)|plots\.convergence|training\.losses\.|training\.problems\.|"
     r"training\.adaptivity\.strategies).* unknown": "any text",
     r"(?!networks\.layers\.).* (seed|steps|level|layer|output|input|"
-    r"derivatives?|common|n|k|to|of|entries|n_params|n_outputs|n_in|n_out) zero": "a count from 0 on",
+    r"derivatives?|common|n|k|to|of|entries|n_params|n_outputs|n_in|n_out|rng) zero": "a count from 0 on, or a seed",
     r".* (x|points|statistics) (longer|shorter) 0": "as many samples as are wanted",
     r"checks\..* (x|theta) ((longer|shorter) .|0-d|flat)": "functions of one's own take points of any shape",
     r".*invariance_check scale bool": "arrays of numbers",

@@ -67,9 +67,9 @@ PARTICULAR = {
         "how far a training comes depends on its start",
     "tests/training/optimizers/test_variable_projection.py::test_the_reduced_gradient_is_the_full_one":
         "difference quotients of other starts have fewer digits",
-    "tests/training/recipes/test_setups.py::test_the_exact_solution_has_no_residual":
+    "tests/validation/equations/test_setups.py::test_the_exact_solution_has_no_residual":
         "quantities that do not matter at few points are taken for unused ones",
-    "tests/training/recipes/test_training.py::test_points_follow_the_slope_in_their_share":
+    "tests/validation/equations/test_recipes.py::test_points_follow_the_slope_in_their_share":
         "the share of so few points varies by more",
     "tests/truth/test_numbers.py::test_one_coefficient_moved_in_its_last_digits_is_noticed":
         "the function of the first coefficient may vanish at all samples",

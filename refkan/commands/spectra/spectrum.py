@@ -45,8 +45,8 @@ DESCRIPTION = (
 EPILOG = (
     "Columns: {columns}. Flags name what is doubtful about a row: {flags}. In the figure of a study markers are "
     "medians over the seeds, and bars reach from the smallest to the largest; flagged points have hollow markers, and "
-    "flagged lines of dense networks are dotted. --certify adds a table of what is proven: nullity and condition number, "
-    "enclosed; by says whether the null space is proven exactly or by theory. With --output it goes to "
+    "flagged lines of dense networks are dotted. --certify adds a table of what is proven: nullity and condition "
+    "number, enclosed; by says whether the null space is proven exactly or by theory. With --output it goes to "
     "DIR/certificates.json. Points that are done are kept in DIR/points and not computed again. Exit code: 0; 1 if a "
     "point or the executor failed; 2 for wrong usage; 130 if interrupted."
 )

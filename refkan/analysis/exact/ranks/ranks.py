@@ -24,14 +24,12 @@ from dataclasses import field
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-from scipy import linalg
-
 from refkan.analysis.exact.extra import precision, require
 from refkan.analysis.exact.ranks.network_rows import Problem, checked, rational_rows, require_cost
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
+from refkan.analysis.exact.ranks.pivots_in_floats import Minor, in_floats, independent
 from refkan.analysis.exact.spectra.rational import as_fractions
-from refkan.base import ConvergenceError, FloatArray, Frozen
+from refkan.base import ConvergenceError, Frozen
 
 PRIMES = (2**61 - 1, 2**62 - 57, 2**62 - 87)
 """Moduli: an unlucky one divides one of the minors of full size, which about one in 2^61 numbers does."""
@@ -281,9 +279,6 @@ def _taken(matrix: Any, rows: Any, columns: Any) -> Any:
 BITS = (128, 256, 512, 1024)
 """Precisions that are tried."""
 
-Minor = tuple[tuple[int, ...], tuple[int, ...]]
-"""Rows and columns."""
-
 
 def minor_in_balls(problem: Problem) -> tuple[Minor, Any]:
     """Find a minor that is not zero, as large as theory and the rows allow if there is one, and the null vectors.
@@ -322,10 +317,10 @@ def minor_in_balls(problem: Problem) -> tuple[Minor, Any]:
 
 def _minors(flint: Any, J: Any, greatest: int, all_sizes: bool) -> Iterator[Minor]:
     """Minors that are not zero: of the greatest size, or else, by bisection, of the greatest that is found."""
-    entries = _in_floats(J)
+    entries = in_floats(J)
     low, high, size = 0, min(greatest, J.nrows()), min(greatest, J.nrows())
     while low < size:
-        rows, columns = _independent(entries, size)
+        rows, columns = independent(entries, size)
         if not flint.arb_mat([[J[i, j] for j in columns] for i in rows]).det().contains(0):
             yield rows, columns
             low = size
@@ -334,20 +329,3 @@ def _minors(flint: Any, J: Any, greatest: int, all_sizes: bool) -> Iterator[Mino
         else:
             high = size - 1
         size = (low + high + 1) // 2
-
-
-def _in_floats(J: Any) -> FloatArray:
-    """Midpoints, rows and then columns divided by their largest: minors are zero as before, and float64 holds them."""
-    rows: Any = J.mid().tolist()
-    for _ in range(2):
-        tops = [max(abs(entry).mid() for entry in row) for row in rows]
-        scaled = ([(x / top).mid() if top > 0 else x for x in row] for row, top in zip(rows, tops, strict=True))
-        rows = list(zip(*scaled, strict=True))
-    return np.array([[float(entry) for entry in row] for row in rows])
-
-
-def _independent(J: Any, rank: int) -> Minor:
-    """Rows and columns that are independent as far as float64 sees: pivots of two QR decompositions."""
-    columns = np.sort(linalg.qr(J, mode="r", pivoting=True)[1][:rank])
-    rows = np.sort(linalg.qr(J[:, columns].T, mode="r", pivoting=True)[1][:rank])
-    return tuple(map(int, rows)), tuple(map(int, columns))
