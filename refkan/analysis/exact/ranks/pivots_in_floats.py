@@ -12,7 +12,7 @@ Minor = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def in_floats(J: Any) -> FloatArray:
-    """Return midpoints, rows and then columns divided by their largest: minors are zero as before, and float64 holds them."""
+    """Return midpoints, rows and then columns divided by their largest, which float64 holds; zero minors stay zero."""
     rows: Any = J.mid().tolist()
     for _ in range(2):
         tops = [max(abs(entry).mid() for entry in row) for row in rows]
