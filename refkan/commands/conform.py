@@ -16,6 +16,7 @@ from refkan.base.plain_text import printable
 from refkan.commands.option_values import check_file, named, path, seconds, text
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.adapters.bases.torch_base import VARIANTS
+from refkan.conformance.adapters.loading import load
 from refkan.conformance.cases.cases import VERSION
 from refkan.conformance.cases.catalogue import catalogue
 from refkan.conformance.cases.exchanged_folders import export, portable, read_cases
@@ -26,6 +27,7 @@ from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.causes import explained
 from refkan.conformance.judging.findings import Expectations, Finding
 from refkan.conformance.judging.guarded import Order, judged
+from refkan.conformance.programs import prove
 from refkan.conformance.reports import findings_reported as reports
 from refkan.conformance.reports.case_files import check, probes
 from refkan.kernels.engine_option import add_engine_option
@@ -33,7 +35,8 @@ from refkan.kernels.engine_option import add_engine_option
 EXIT_CODES = (
     "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly, or "
     "if the layer differs from what it declares and neither --select nor --expected-failures is given, "
-    "if a call fails in all cases or ends its process, or if nothing could be judged; "
+    "if a call fails in all cases or ends its process, or if nothing could be judged; with --prove 1 if a statement is "
+    "refuted or none is proven; "
     "2 for wrong usage, a backend that cannot be loaded or files that cannot be used; 130 if interrupted."
 )
 
@@ -63,6 +66,10 @@ def add_conform(commands: Commands) -> None:
     _add_reports(p)
     p.add_argument("--no-hints", dest="hints", action="store_false", help="do not identify the layer")
     p.add_argument("--identify", action="store_true", help="say what the layer is, and judge no cases")
+    p.add_argument(
+        "--prove", action="store_true",
+        help="run the layer's own program in exact arithmetic, for all inputs, and judge no cases",
+    )  # fmt: skip
     p.add_argument("--list", action="store_true", help="show the keys of the cases that would be judged")
     p.add_argument(
         "--import-timeout", type=seconds, default=120.0, metavar="SECONDS",
@@ -127,9 +134,21 @@ def _add_reports(p: argparse.ArgumentParser) -> None:
     p.add_argument("--all", action="store_true", help="show every failure, not just three of each kind")
 
 
+def _prove(chosen: argparse.Namespace) -> int:
+    """Prove or refute what a backend computes; the exit code is 0 if something is proven and nothing refuted."""
+    proof = prove(load(chosen.backend, chosen.argument))
+    print(proof)
+    statuses = {each.status for each in proof.statements}
+    if "refuted" in statuses or "proven" not in statuses:
+        return FAILED
+    return OK
+
+
 def run_conform(chosen: argparse.Namespace) -> int:
     """Judge a backend; progress goes to the standard error stream."""
     _check_files(chosen)
+    if chosen.prove:
+        return _prove(chosen)
     with named("--expected-failures"):
         known = Expectations.of(chosen.expected_failures or ())
     order = Order(

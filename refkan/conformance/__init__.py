@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from refkan.conformance.judging.findings import Finding, Hint
     from refkan.conformance.judging.judge import Judge
     from refkan.conformance.judging.suite import parametrize_with_cases, pytest_suite
+    from refkan.conformance.programs.proofs import Counterexample, Proof, Statement, prove
 
 __all__ = [
     "CONVENTIONS",
@@ -33,6 +34,7 @@ __all__ = [
     "Capabilities",
     "Case",
     "Change",
+    "Counterexample",
     "Difference",
     "Finding",
     "Frame",
@@ -42,12 +44,15 @@ __all__ = [
     "JaxModel",
     "Judge",
     "LayerSpec",
+    "Proof",
     "Setting",
     "SplineAdapter",
+    "Statement",
     "TorchAdapter",
     "catalogue",
     "identify",
     "parametrize_with_cases",
+    "prove",
     "pytest_suite",
 ]
 
@@ -63,6 +68,7 @@ if not TYPE_CHECKING:
         "judging.findings": "Finding Hint",
         "judging.judge": "Judge",
         "judging.suite": "parametrize_with_cases pytest_suite",
+        "programs.proofs": "Counterexample Proof Statement prove",
     }
     _PLACE_OF = {name: f"refkan.conformance.{place}" for place, names in _PLACES.items() for name in names.split()}
 

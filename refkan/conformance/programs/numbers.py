@@ -1,0 +1,515 @@
+"""Numbers that a traced program computes with: polynomials over the rationals in inputs, coefficients and cotangents.
+
+A `Field` has the variables of one run. An input variable runs over an open interval, so that a comparison is decided
+for all of its values at once, by counting roots (Sturm), or it is undecided and the program is refused. Functions such
+as sigmoid and exp are further variables, one for each argument: two of them are equal if their arguments are.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from refkan.base.extras import needed
+
+
+class RefusedError(Exception):
+    """A program does what exact arithmetic cannot follow; the text names the operation."""
+
+
+class Interval(NamedTuple):
+    """The open interval (low, high) over which a variable runs; None is infinity."""
+
+    low: Fraction | None
+    high: Fraction | None
+
+    def point(self, fraction: Fraction = Fraction(1, 2)) -> Fraction:
+        """Return a point inside, at a fraction of a bounded interval; else at that distance from its end."""
+        if self.low is not None and self.high is not None:
+            return self.low + fraction * (self.high - self.low)
+        if self.low is not None:
+            return self.low + fraction
+        return fraction if self.high is None else self.high - fraction
+
+
+def as_fraction(q: Any) -> Fraction:
+    """Return a flint rational as a Fraction."""
+    return Fraction(int(q.numer()), int(q.denom()))
+
+
+class Field:
+    """The variables of a run, and the intervals over which inputs run.
+
+    Parameters
+    ----------
+    intervals : mapping of str to Interval
+        Inputs, by name.
+    free : sequence of str
+        Variables that run over all numbers, such as coefficients and cotangents.
+    n_functions : int
+        How many variables may stand for sigmoid and exp of an argument.
+    """
+
+    def __init__(self, intervals: "dict[str, Interval]", free: Sequence[str], n_functions: int = 0) -> None:
+        self.flint: Any = needed("an exact program", "flint", "python-flint")
+        self.intervals = dict(intervals)
+        functions = [f"f{k}" for k in range(n_functions)]
+        names = [*intervals, *free, *functions]
+        self.context: Any = self.flint.fmpq_mpoly_ctx.get(names, "degrevlex")
+        generators = self.context.gens()
+        self.names = tuple(names)
+        self.variables = {name: Exact(self, g) for name, g in zip(names, generators, strict=True)}
+        self._spare = list(generators[len(names) - n_functions :])
+        self._functions: dict[tuple[str, str], Any] = {}
+        self._arguments: dict[str, tuple[str, Exact]] = {}
+
+    def number(self, value: Any) -> "Exact | Undefined":
+        """Return a number of Python, a float's exact value included, as a constant."""
+        if isinstance(value, Exact | Undefined):
+            return value
+        if isinstance(value, float) and value != value:
+            return NAN
+        if value in (float("inf"), -float("inf")):
+            return INFINITY if value > 0 else MINUS_INFINITY
+        top, bottom = Fraction(value).as_integer_ratio()
+        return Exact(self, self.context.constant(self.flint.fmpq(top, bottom)))
+
+    def function(self, name: str, argument: "Exact") -> "Exact":
+        """Return the variable that stands for a function of an argument."""
+        key = name, str(argument.p)
+        if key not in self._functions:
+            if not self._spare:
+                raise RefusedError(f"too many different arguments of {name} and other functions")
+            variable = self._spare.pop()
+            self._functions[key] = variable
+            self._arguments[str(variable)] = (name, argument)
+        return Exact(self, self._functions[key])
+
+    def stands_for(self, p: Any) -> "tuple[str, Exact] | None":
+        """Return the function and argument of a variable made by `function`, None for other polynomials."""
+        return self._arguments.get(str(p))
+
+    def sign(self, p: Any) -> int:
+        """Return the sign that a polynomial has for all values of its variables.
+
+        Raises
+        ------
+        RefusedError
+            If it changes its sign, vanishes somewhere, or depends on a variable that runs over all numbers.
+        """
+        if p.is_constant():
+            return _sign(p.leading_coefficient()) if not p.is_zero() else 0
+        used = [k for k, degree in enumerate(p.degrees()) if degree]
+        if any(self.names[k] not in self.intervals for k in used):
+            raise RefusedError("a comparison depends on coefficients or on a function of inputs")
+        if len(used) == 1:
+            (k,) = used
+            powers = {int(exponents[k]): as_fraction(q) for exponents, q in p.terms()}
+            coefficients = tuple(powers.get(power, Fraction(0)) for power in range(max(powers) + 1))
+            return sign_on(coefficients, self.intervals[self.names[k]])
+        if p.total_degree() == 1:
+            return self._sign_of_sum(p)
+        raise RefusedError("a comparison of a polynomial in several inputs is undecided")
+
+    def value_of(self, name: str, values: "Mapping[str, Fraction]") -> Fraction:
+        """Return the value of a variable, of a function by its argument."""
+        if name not in self._arguments:
+            return values.get(name, Fraction(0))
+        function, argument = self._arguments[name]
+        at = float(argument.at(values))
+        return Fraction(math.exp(at) if function == "exp" else 1 / (1 + math.exp(-at)))
+
+    def inner_point(self) -> "dict[str, Fraction]":
+        """Return a point inside all intervals, by the names of inputs."""
+        return {name: interval.point() for name, interval in self.intervals.items()}
+
+    def _sign_of_sum(self, p: Any) -> int:
+        """The sign of a sum of multiples of several inputs, by the bounds that its terms have."""
+        low: Fraction | None = Fraction(0)
+        high: Fraction | None = Fraction(0)
+        for exponents, q in p.terms():
+            c = as_fraction(q)
+            ends = (c, c)
+            if any(exponents):
+                interval = self.intervals[self.names[exponents.index(1)]]
+                ends = tuple(None if end is None else c * end for end in interval)  # type: ignore[assignment]
+                ends = ends if c > 0 else ends[::-1]
+            low = None if low is None or ends[0] is None else low + ends[0]
+            high = None if high is None or ends[1] is None else high + ends[1]
+        if low is not None and low >= 0:
+            return 1
+        if high is not None and high <= 0:
+            return -1
+        raise RefusedError("a comparison of several inputs differs within the region")
+
+
+def _sign(q: Any) -> int:
+    return (q > 0) - (q < 0)
+
+
+Polynomial = tuple[Fraction, ...]
+
+
+def _at(p: Polynomial, x: Fraction) -> Fraction:
+    value = Fraction(0)
+    for c in reversed(p):
+        value = value * x + c
+    return value
+
+
+def _trimmed(p: Sequence[Fraction]) -> Polynomial:
+    end = len(p)
+    while end and not p[end - 1]:
+        end -= 1
+    return tuple(p[:end])
+
+
+def _remainder(p: Polynomial, q: Polynomial) -> Polynomial:
+    """The remainder of p divided by q."""
+    rest = list(p)
+    while len(rest) >= len(q):
+        factor = rest[-1] / q[-1]
+        shift = len(rest) - len(q)
+        for k, c in enumerate(q):
+            rest[shift + k] -= factor * c
+        rest = list(_trimmed(rest[:-1]))
+    return _trimmed(rest)
+
+
+@lru_cache(maxsize=4096)
+def sign_on(p: Polynomial, interval: Interval) -> int:
+    """Return the sign that a polynomial in one variable has on the whole of an open interval.
+
+    By Sturm's theorem the number of different roots in (low, high] is V(low) - V(high), where V(x) is the number of
+    changes of sign in the sequence p, p', -rem(p, p'), ... at x.
+
+    Raises
+    ------
+    RefusedError
+        If it has a root inside.
+
+    Examples
+    --------
+    >>> p = (Fraction(-2), Fraction(0), Fraction(1))  # x^2 - 2
+    >>> sign_on(p, Interval(Fraction(-1), Fraction(1))), sign_on(p, Interval(Fraction(3, 2), None))
+    (-1, 1)
+    """
+    p = _trimmed(p)
+    if not p:
+        return 0
+    chain = [p]
+    following = _trimmed([k * c for k, c in enumerate(p)][1:])
+    while following:
+        chain.append(following)
+        following = tuple(-c for c in _remainder(chain[-2], chain[-1]))
+
+    def changes(end: Fraction | None, direction: int) -> int:
+        if end is None:  # signs at infinity are those of leading terms
+            signs = [_sign(q[-1]) * direction ** (len(q) - 1) for q in chain]
+        else:
+            signs = [_sign(_at(q, end)) for q in chain]
+        signs = [s for s in signs if s]
+        return sum(a != b for a, b in itertools.pairwise(signs))
+
+    roots = changes(interval.low, -1) - changes(interval.high, 1)
+    if interval.high is not None and not _at(p, interval.high):
+        roots -= 1  # it lies at the end, which is not inside
+    if roots:
+        raise RefusedError("a comparison differs within an interval between knots")
+    return _sign(_at(p, interval.point()))
+
+
+class Undefined:
+    """What divisions by zero give in floats: nan, inf, -inf, or one of these; a program may drop it again by `where`.
+
+    Parameters
+    ----------
+    kind : {"nan", "inf", "-inf", "nan or inf"}
+        The last one where the sign of a factor depends on coefficients.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    @property
+    def is_infinite(self) -> bool:
+        """Whether it is inf or -inf."""
+        return self.kind in ("inf", "-inf")
+
+    def _added(self, other: Any) -> "Undefined":
+        if not isinstance(other, Undefined) or (other is self and self.is_infinite):
+            return self
+        return NOT_FINITE if self is NOT_FINITE or other is NOT_FINITE else NAN
+
+    def _multiplied(self, other: Any) -> "Undefined":
+        if self is NAN or other is NAN:
+            return NAN
+        if not self.is_infinite:
+            return NOT_FINITE
+        try:
+            sign = {"inf": 1, "-inf": -1}[other.kind] if isinstance(other, Undefined) else _sign_of(other)
+        except (RefusedError, KeyError):
+            return NOT_FINITE
+        if not sign:
+            return NAN
+        return self if sign > 0 else -self
+
+    def _divided(self, other: Any) -> "Undefined":
+        return NAN if isinstance(other, Undefined) else self._multiplied(other)
+
+    __add__ = __radd__ = _added
+    __mul__ = __rmul__ = _multiplied
+    __truediv__ = _divided
+
+    def __sub__(self, other: Any) -> "Undefined":
+        return self._added(-other)
+
+    def __rsub__(self, other: Any) -> "Undefined":
+        return -self
+
+    def __neg__(self) -> "Undefined":
+        return {"inf": MINUS_INFINITY, "-inf": INFINITY}.get(self.kind, self)
+
+    def __abs__(self) -> "Undefined":
+        return INFINITY if self.is_infinite else self
+
+    def __pow__(self, exponent: Any) -> "Undefined":
+        return NAN if self is NAN else NOT_FINITE
+
+    def _above(self, other: Any) -> bool:
+        """Whether self > other; nan compares with nothing."""
+        if self is NAN or other is NAN:
+            return False
+        if not self.is_infinite or other is NOT_FINITE:
+            raise RefusedError("a comparison with a number that is nan or infinite")
+        return self is INFINITY and other is not self
+
+    def __gt__(self, other: Any) -> bool:
+        return self._above(other)
+
+    def __lt__(self, other: Any) -> bool:
+        return (-self)._above(-other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self > other or self == other
+
+    def __le__(self, other: Any) -> bool:
+        return self < other or self == other
+
+    def __eq__(self, other: object) -> bool:
+        if self is NOT_FINITE or other is NOT_FINITE:
+            raise RefusedError("a comparison with a number that is nan or infinite")
+        return other is self and self is not NAN
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.kind)
+
+    def __repr__(self) -> str:
+        return self.kind
+
+
+NAN, INFINITY, MINUS_INFINITY, NOT_FINITE = (Undefined(kind) for kind in ("nan", "inf", "-inf", "nan or inf"))
+
+
+def _sign_of(value: Any) -> int:
+    return value.sign() if isinstance(value, Exact) else _sign(value)
+
+
+class Exact:
+    """A polynomial of a field, with the operators of numbers; comparisons hold for all inputs, or raise.
+
+    Parameters
+    ----------
+    field : Field
+    p : flint.fmpq_mpoly
+    """
+
+    __slots__ = ("field", "p")
+
+    def __init__(self, field: Field, p: Any) -> None:
+        self.field = field
+        self.p = p
+
+    def _with(self, other: Any, operation: "Callable[[Any, Any], Any]") -> Any:
+        if not isinstance(other, Exact):
+            other = self.field.number(other)
+        if isinstance(other, Undefined):
+            return NotImplemented
+        return Exact(self.field, operation(self.p, other.p))
+
+    def __add__(self, other: Any) -> Any:
+        return self._with(other, lambda a, b: a + b)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return self._with(other, lambda a, b: a - b)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._with(other, lambda a, b: b - a)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._with(other, lambda a, b: a * b)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> "Exact":
+        return Exact(self.field, -self.p)
+
+    def __pos__(self) -> "Exact":
+        return self
+
+    def __pow__(self, exponent: Any) -> Any:
+        power = Fraction(exponent) if isinstance(exponent, int | float) else None
+        if power is None or power.denominator != 1:
+            raise RefusedError(f"a power with exponent {exponent}")
+        if power < 0:
+            return 1 / self ** int(-power)
+        return Exact(self.field, self.p ** int(power))
+
+    def __truediv__(self, other: Any) -> Any:
+        other = self.field.number(other)
+        if isinstance(other, Undefined):
+            return self.field.number(0) if other.is_infinite else other
+        if other.p.is_zero():
+            return self._over_zero()
+        if other.p.is_constant():
+            return Exact(self.field, self.p / other.p.leading_coefficient())
+        return self._over(other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self.field.number(other) / self
+
+    def _over_zero(self) -> Undefined:
+        if self.p.is_zero():
+            return NAN
+        try:
+            return INFINITY if self.sign() > 0 else MINUS_INFINITY
+        except RefusedError:
+            return NOT_FINITE
+
+    def _over(self, other: "Exact") -> "Exact":
+        """Divide by what is not constant: by 1 + exp(u), which is 1/sigmoid(-u), by exp(u), or without remainder."""
+        field = self.field
+        exponential = field.stands_for(other.p - 1)
+        if exponential is not None and exponential[0] == "exp":
+            return self * sigmoid(-exponential[1])
+        exponential = field.stands_for(other.p)
+        if exponential is not None and exponential[0] == "exp":
+            return self * exp(-exponential[1])
+        field.sign(other.p)  # raises where it vanishes or may vanish
+        quotient, rest = divmod(self.p, other.p)
+        if not rest.is_zero():
+            raise RefusedError("a division by a polynomial that leaves a remainder")
+        return Exact(field, quotient)
+
+    def sign(self) -> int:
+        """Return the sign for all inputs of the region."""
+        return self.field.sign(self.p)
+
+    def _difference(self, other: Any) -> "Exact | Undefined":
+        """Return self - other as a number, infinite if the other one is."""
+        other = self.field.number(other)
+        return -other if isinstance(other, Undefined) else self - other
+
+    def __lt__(self, other: Any) -> bool:
+        difference = self._difference(other)
+        return difference < 0 if isinstance(difference, Undefined) else difference.sign() < 0
+
+    def __le__(self, other: Any) -> bool:
+        difference = self._difference(other)
+        return difference < 0 if isinstance(difference, Undefined) else difference.sign() <= 0
+
+    def __gt__(self, other: Any) -> bool:
+        difference = self._difference(other)
+        return difference > 0 if isinstance(difference, Undefined) else difference.sign() > 0
+
+    def __ge__(self, other: Any) -> bool:
+        difference = self._difference(other)
+        return difference > 0 if isinstance(difference, Undefined) else difference.sign() >= 0
+
+    def __eq__(self, other: object) -> bool:
+        difference = self._difference(other)
+        return difference == 0 if isinstance(difference, Undefined) else difference.sign() == 0
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __abs__(self) -> "Exact":
+        return -self if self.sign() < 0 else self
+
+    def is_same(self, other: Any) -> bool:
+        """Whether it is the same polynomial, which says more than that its values are equal at a point."""
+        return isinstance(other, Exact) and bool((self.p - other.p).is_zero())
+
+    def floor(self) -> int:
+        """Return the integer k with k <= value < k + 1 for all inputs."""
+        guess = self.at(self.field.inner_point())
+        k = guess.numerator // guess.denominator
+        try:
+            if self >= k and self < k + 1:
+                return k
+        except RefusedError as error:
+            raise RefusedError("a rounding to integers differs within an interval between knots") from error
+        raise RefusedError("a rounding to integers differs within an interval between knots")
+
+    def truncated(self) -> int:
+        """Return the integer to which it is cut towards zero."""
+        return self.floor() if self.sign() >= 0 else -(-self).floor()
+
+    def at(self, values: "Mapping[str, Fraction]") -> Fraction:
+        """Return the value where variables have values; those without are zero, functions are rounded to floats."""
+        total = Fraction(0)
+        for exponents, q in self.p.terms():
+            term = as_fraction(q)
+            for name, power in zip(self.field.names, exponents, strict=True):
+                if power:
+                    term *= self.field.value_of(name, values) ** int(power)
+            total += term
+        return total
+
+    def __int__(self) -> int:
+        if not self.p.is_constant():
+            raise RefusedError("a conversion of an input to an integer of Python")
+        return self.truncated()
+
+    def __float__(self) -> float:
+        raise RefusedError("a conversion to float: the program leaves exact arithmetic")
+
+    def __repr__(self) -> str:
+        return str(self.p)
+
+
+def sigmoid(u: Any) -> Any:
+    """1/(1 + exp(-u)); of u and -u one is the variable, and sigmoid(-u) = 1 - sigmoid(u)."""
+    if isinstance(u, Undefined):
+        return NAN
+    if u.p.is_zero():
+        return u.field.number(0.5)
+    if u.p.leading_coefficient() < 0:
+        return 1 - u.field.function("sigmoid", -u)
+    return u.field.function("sigmoid", u)
+
+
+def exp(u: Any) -> Any:
+    """The exponential function, a variable for each argument but 0."""
+    if isinstance(u, Undefined):
+        return NAN
+    return u.field.number(1) if u.p.is_zero() else u.field.function("exp", u)
+
+
+def tanh(u: Any) -> Any:
+    """The hyperbolic tangent, 2 sigmoid(2u) - 1."""
+    return 2 * sigmoid(2 * u) - 1
+
+
+def silu(u: Any) -> Any:
+    """u sigmoid(u)."""
+    return u * sigmoid(u)

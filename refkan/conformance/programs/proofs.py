@@ -1,0 +1,333 @@
+r"""Proofs about a backend: its own program equals the formula for all inputs of a region and all coefficients.
+
+A layer is built with given knots and traced. The trace is run with a variable for each input, coefficient, weight and
+cotangent (see `numbers`), and the result compared with
+
+    y_q = sum_p sum_i C_qpi b_i(x_p) + sum_p base_qp silu(x_p),
+
+whose B-splines `refkan.truth` evaluates at the same variables. Both are polynomials with rational coefficients, so
+that equality is decided without a tolerance: the statement holds for all values of the variables, or there are values
+at which it does not.
+"""
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.cases import LayerSpec
+from refkan.conformance.programs import arrays
+from refkan.conformance.programs.numbers import RefusedError, Undefined
+from refkan.conformance.programs.regions import Layer, layers
+from refkan.conformance.programs.traced_layers import Symbols, program_of
+from refkan.truth import bsplines
+
+QUANTITIES = ("values", "coefficient-gradients", "input-gradients", "second-derivatives")
+NEEDS = {
+    "coefficient-gradients": "coefficients",
+    "input-gradients": "inputs",
+    "second-derivatives": "second",
+}
+"""The capability that a quantity takes."""
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """Values at which a program differs from the formula.
+
+    Attributes
+    ----------
+    index : tuple of int
+        The entry of the result.
+    at : dict of str to Fraction
+        Inputs `x[s,p]`, coefficients `c[q,p,i]`, cotangents `dy[s,q]`: those not named are zero.
+    program, formula : Fraction or str
+        Both values; "nan" or "inf" for what is no number.
+    """
+
+    index: tuple[int, ...]
+    at: dict[str, Fraction]
+    program: Fraction | str
+    formula: Fraction
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{name} = {value}" for name, value in self.at.items())
+        computed = self.program if isinstance(self.program, str) else f"{self.program} = {float(self.program)!r}"
+        return f"at {where}: the program gives {computed}, the formula {self.formula} = {float(self.formula)!r}"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is known of one quantity of one layer.
+
+    Attributes
+    ----------
+    quantity : str
+    layer : str
+    status : {"proven", "refuted", "refused"}
+    counterexample : Counterexample or None
+    reason : str
+        The operation that exact arithmetic cannot follow, if it is refused.
+    regions : int
+        Combinations of intervals and points that the statement covers.
+    """
+
+    quantity: str
+    layer: str
+    status: str
+    regions: int
+    counterexample: Counterexample | None = None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.quantity}, {self.layer}: {self.status}"
+        if self.status == "proven":
+            return f"{text} for all inputs in {self.regions} regions and all coefficients"
+        return f"{text}: {self.reason or self.counterexample}"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Statements about a backend; what they assume is said in docs/proofs.md.
+
+    Attributes
+    ----------
+    title : str
+    statements : tuple of Statement
+    rounding : float or None
+        The largest error of a value in floats against the same program in exact arithmetic, in units of eps times the
+        sum of the sizes of its terms.
+    seconds : float
+        Of processor time.
+    """
+
+    title: str
+    statements: tuple[Statement, ...]
+    rounding: float | None = None
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def holds(self) -> bool:
+        """Whether every statement is proven."""
+        return all(each.status == "proven" for each in self.statements)
+
+    @property
+    def counterexample(self) -> Counterexample | None:
+        """The first one, None if nothing is refuted."""
+        return next((each.counterexample for each in self.statements if each.counterexample), None)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Why statements were refused, each reason once."""
+        return tuple(dict.fromkeys(each.reason for each in self.statements if each.status == "refused"))
+
+    def __str__(self) -> str:
+        lines = [f"{self.title}: {self._summary()} in {self.seconds:.1f} s of processor time"]
+        lines += [f"  {each}" for each in self.statements]
+        if self.rounding is not None:
+            lines.append(
+                f"  rounding: values are within {self.rounding:.1f} eps of the exact program, per size of terms"
+            )
+        return "\n".join(lines)
+
+    def _summary(self) -> str:
+        counts = {status: sum(each.status == status for each in self.statements) for status in STATUSES}
+        return ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+
+
+STATUSES = ("proven", "refuted", "refused")
+
+
+def prove(adapter: Adapter, quick: bool = False) -> Proof:
+    """Prove or refute that a backend's layer computes B-splines and their derivatives, by running its own program.
+
+    Parameters
+    ----------
+    adapter : TorchAdapter, JaxAdapter or Adapter
+        Layers of NumPy are run as they are, on object arrays; of those only values are judged.
+    quick : bool
+        Whether to take one degree only.
+
+    Raises
+    ------
+    ImportError
+        If python-flint (extra `exact`) is not installed.
+
+    Examples
+    --------
+    >>> from refkan.conformance.adapters.backends import ScipyBSpline
+    >>> prove(ScipyBSpline(), quick=True).refused[0]
+    'a conversion to float: the program leaves exact arithmetic'
+    """
+    began = process_time()
+    statements: list[Statement] = []
+    rounding: list[float] = []
+    for layer in layers(adapter.capabilities, quick):
+        own = _statements(adapter, layer)
+        statements += own
+        if own[0].status == "proven":
+            rounding.append(_rounding(adapter, layer.spec))
+    return Proof(adapter.title, tuple(statements), max(rounding, default=None), process_time() - began)
+
+
+def _statements(adapter: Adapter, layer: Layer) -> list[Statement]:
+    """One statement for each quantity that the backend declares: run over all regions until one speaks against it."""
+    declared = adapter.capabilities.derivatives
+    open_quantities = [name for name in QUANTITIES if name not in NEEDS or NEEDS[name] in declared]
+    ended: dict[str, Statement] = {}
+    covered = 0
+    for batch in layer.batches:
+        symbols = Symbols.of(layer.spec, batch)
+        formulas = Formulas(layer.spec, symbols)
+        for quantity in [name for name in open_quantities if name not in ended]:
+            try:
+                program = program_of(adapter, layer.spec, len(batch))
+                wrong = _difference(layer.spec, symbols, quantity, program(quantity, symbols), formulas.of(quantity))
+            except RefusedError as error:
+                ended[quantity] = Statement(quantity, layer.name, "refused", covered, reason=str(error))
+                continue
+            if wrong is not None:
+                ended[quantity] = Statement(quantity, layer.name, "refuted", covered, wrong)
+        covered += len(batch)
+    proven = {name: Statement(name, layer.name, "proven", covered) for name in open_quantities}
+    return [ended.get(name, proven[name]) for name in open_quantities]
+
+
+class Formulas:
+    """What a layer computes by definition, at the symbols of a run.
+
+    Parameters
+    ----------
+    spec : LayerSpec
+    symbols : Symbols
+    """
+
+    def __init__(self, spec: LayerSpec, symbols: Symbols) -> None:
+        self.spec, self.symbols = spec, symbols
+        self._functions: dict[int, Any] = {}
+
+    def of(self, quantity: str) -> Any:
+        """Return a quantity as an array of numbers."""
+        methods = {
+            "values": self.values,
+            "coefficient-gradients": self.coefficient_gradients,
+            "input-gradients": self.input_gradients,
+            "second-derivatives": self.second_derivatives,
+        }
+        return methods[quantity]()
+
+    def functions(self, derivative: int) -> Any:
+        """Derivatives of all B-splines at all samples, (N, P, dim), by the truth's formula."""
+        if derivative not in self._functions:
+            self._functions[derivative] = self._evaluated(derivative)
+        return self._functions[derivative]
+
+    def _evaluated(self, derivative: int) -> Any:
+        spec, symbols = self.spec, self.symbols
+        out = np.full((*symbols.x.shape, spec.dim), symbols.field.number(0), object)
+        for (s, p), x in np.ndenumerate(symbols.x):
+            knots = [Fraction(t) for t in spec.knots[p].tolist()]
+            at = x.at({}) if x.p.is_constant() else x
+            for i, value in bsplines(knots, spec.order, at, derivative, spec.outside).items():
+                out[s, p, i] = symbols.field.number(value)
+        return out
+
+    def values(self) -> Any:
+        """y_q = sum_p sum_i C_qpi b_i(x_p) + sum_p base_qp silu(x_p)."""
+        symbols = self.symbols
+        y = np.einsum("spi,qpi->sq", self.functions(0), symbols.coefficients)
+        if "base" in symbols.weights:
+            y = y + arrays.silu(symbols.x) @ symbols.weights["base"].T
+        return y
+
+    def coefficient_gradients(self) -> Any:
+        """dC_qpi = sum_s dy_sq b_i(x_sp)."""
+        return np.einsum("sq,spi->qpi", self.symbols.dy, self.functions(0))
+
+    def input_gradients(self, derivative: int = 1) -> Any:
+        """dx_sp = sum_q dy_sq (sum_i C_qpi b_i'(x_sp) + base_qp silu'(x_sp)), or with higher derivatives."""
+        symbols = self.symbols
+        slopes = np.einsum("spi,qpi->sqp", self.functions(derivative), symbols.coefficients)
+        if "base" in symbols.weights:
+            slopes = slopes + _silu_derivative(symbols.x, derivative)[:, None, :] * symbols.weights["base"]
+        return np.einsum("sq,sqp->sp", symbols.dy, slopes)
+
+    def second_derivatives(self) -> Any:
+        """The layer is a sum over inputs, so that its Hessian in x is diagonal."""
+        return self.input_gradients(2) * self.symbols.direction
+
+
+def _silu_derivative(x: Any, derivative: int) -> Any:
+    """With s = sigmoid(x): silu' = s + x s (1 - s), silu'' = s (1 - s) (2 + x (1 - 2 s))."""
+    s = arrays.sigmoid(x)
+    if derivative == 1:
+        return s + x * s * (1 - s)
+    return s * (1 - s) * (2 + x * (1 - 2 * s))
+
+
+DERIVATIVES = {"input-gradients": 1, "second-derivatives": 2}
+"""Quantities that are derivatives in x: they are compared where they exist."""
+
+
+def _exists(spec: LayerSpec, x: Any, p: int, derivative: int) -> bool:
+    """Whether all B-splines of an input have a continuous derivative at x: at a knot, degree - multiplicity of them."""
+    if not x.p.is_constant():
+        return True
+    multiplicity = sum(Fraction(t) == x.at({}) for t in spec.knots[p].tolist())
+    return not multiplicity or spec.degree - multiplicity >= derivative
+
+
+def _difference(spec: LayerSpec, symbols: Symbols, quantity: str, result: Any, formula: Any) -> Counterexample | None:
+    """The first entry that differs, with values of the variables at which it does."""
+    if result.shape != formula.shape:
+        raise RefusedError(f"a result of shape {result.shape} in place of {formula.shape}")
+    for index, wanted in np.ndenumerate(formula):
+        derivative = DERIVATIVES.get(quantity)
+        if derivative is not None and not _exists(spec, symbols.x[index], index[1], derivative):
+            continue
+        computed = result[index]
+        samples = set() if quantity == "coefficient-gradients" else {index[0]}
+        if isinstance(computed, Undefined):
+            at = dict.fromkeys(symbols.field.names, Fraction(1)) | symbols.field.inner_point()
+            return Counterexample(index, symbols.named(at, wanted, samples), str(computed), wanted.at(at))
+        if not computed.is_same(wanted):
+            return _counterexample(symbols, index, samples, computed, wanted)
+    return None
+
+
+POINTS = tuple(Fraction(k, 8) for k in (4, 3, 5, 2, 6, 1, 7))
+"""Fractions of an interval at which a difference is looked for; a polynomial vanishes at few of them."""
+
+
+def _counterexample(
+    symbols: Symbols, index: tuple[int, ...], samples: set[int], computed: Any, wanted: Any
+) -> Counterexample:
+    """Values of few variables at which two different polynomials differ: those of one term are 1, the others 0."""
+    field, difference = symbols.field, computed - wanted
+    for exponents, _ in difference.p.terms():
+        used = [name for name, power in zip(field.names, exponents, strict=True) if power]
+        for fraction in POINTS:
+            at = {name: interval.point(fraction) for name, interval in field.intervals.items()}
+            at |= {name: Fraction(1) for name in used if name not in at}
+            if difference.at(at):
+                return Counterexample(index, symbols.named(at, difference, samples), computed.at(at), wanted.at(at))
+    raise AssertionError("two different polynomials agree at all points tried")
+
+
+def _rounding(adapter: Adapter, spec: LayerSpec, count: int = 16) -> float:
+    """The largest error of values in floats against exact arithmetic, in eps times the sum of sizes of terms."""
+    rng = np.random.default_rng(3)
+    spec = replace(spec, base=None)
+    a, b = spec.domains.T
+    x = a + (b - a) * rng.integers(1, 2**20, (count, spec.n_inputs)) / 2**20
+    points = tuple(tuple(Fraction(v) for v in row) for row in x.tolist())
+    symbols = Symbols.of(spec, points).with_numbers(spec)
+    exact = program_of(adapter, spec, count)("values", symbols)
+    y = np.asarray(adapter.forward(adapter.built(spec), x), np.float64)
+    functions = np.vectorize(lambda v: float(v.at({})), otypes=[float])(Formulas(spec, symbols).functions(0))
+    size = np.einsum("spi,qpi->sq", functions, abs(spec.coefficients))
+    error = np.vectorize(lambda u, v: abs(float(Fraction(u) - v.at({}))), otypes=[float])(y, exact)
+    return float((error / size).max() / np.finfo(float).eps)

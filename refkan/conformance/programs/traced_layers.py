@@ -1,0 +1,274 @@
+"""A backend's layer as a program over exact numbers: traced by PyTorch or JAX, or run by NumPy as it is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.adapters.bases.jax_base import JaxAdapter
+from refkan.conformance.adapters.bases.torch_base import TorchAdapter
+from refkan.conformance.cases import LayerSpec
+from refkan.conformance.programs import arrays, jax_graphs, torch_graphs
+from refkan.conformance.programs.numbers import Exact, Field, Interval, RefusedError
+from refkan.conformance.programs.regions import Region
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What a program is run at: object arrays of numbers of one field.
+
+    Attributes
+    ----------
+    field : Field
+    x, direction : array (N, P)
+    dy : array (N, Q)
+    coefficients : array (Q, P, dim)
+    weights : dict of str to array (Q, P)
+        Of the parts that the layer has.
+    """
+
+    field: Field
+    x: Any
+    dy: Any
+    direction: Any
+    coefficients: Any
+    weights: dict[str, Any]
+
+    @classmethod
+    def of(cls, spec: LayerSpec, batch: Sequence[Sequence[Region]]) -> "Symbols":
+        """Make a variable for each input in an interval, and for each coefficient, weight and cotangent."""
+        N, P, Q = len(batch), spec.n_inputs, spec.n_outputs
+        shapes = {"dy": (N, Q), "direction": (N, P), "c": spec.coefficients.shape}
+        shapes |= {part: spec.part(part).shape for part in spec.parts}
+        names = {key: [_name(key, index) for index in np.ndindex(shape)] for key, shape in shapes.items()}
+        regions = {_name("x", (s, p)): batch[s][p] for s in range(N) for p in range(P)}
+        intervals = {name: region for name, region in regions.items() if isinstance(region, Interval)}
+        free = [name for group in names.values() for name in group]
+        field = Field(intervals, free, n_functions=2 * N * P + 2)
+        x = [field.variables[name] if name in intervals else field.number(at) for name, at in regions.items()]
+        made = {key: _array([field.variables[name] for name in names[key]], shapes[key]) for key in shapes}
+        weights = {part: made[part] for part in spec.parts}
+        return cls(field, _array(x, (N, P)), made["dy"], made["direction"], made["c"], weights)
+
+    def with_numbers(self, spec: LayerSpec) -> "Symbols":
+        """Return the same with the numbers of the layer in place of variables."""
+        weights = {part: arrays.lifted(self.field, spec.part(part)) for part in spec.parts}
+        return replace(self, coefficients=arrays.lifted(self.field, spec.coefficients), weights=weights)
+
+    def named(self, at: Mapping[str, Fraction], number: Exact, samples: set[int]) -> dict[str, Fraction]:
+        """Return the values of the variables of a number, and the inputs of samples that are at points."""
+        used = {name for name, degree in zip(self.field.names, number.p.degrees(), strict=True) if degree}
+        shown = {name: value for name, value in at.items() if name in used}
+        for index, x in np.ndenumerate(self.x):
+            if x.p.is_constant() and index[0] in samples:
+                shown.setdefault(_name("x", index), x.at({}))
+        return shown
+
+
+def _name(key: str, index: Sequence[int]) -> str:
+    return f"{key}[{','.join(map(str, index))}]"
+
+
+def _array(entries: Sequence[Any], shape: Sequence[int]) -> Any:
+    out = np.empty(len(entries), object)
+    out[:] = entries
+    return out.reshape(shape)
+
+
+Program = Callable[[str, Symbols], Any]
+"""(quantity, symbols) -> array of numbers, in the layout of the papers."""
+
+
+@lru_cache(maxsize=4)
+def program_of(adapter: Adapter, spec: LayerSpec, count: int) -> Program:
+    """Return the program of a layer for a number of samples.
+
+    Raises
+    ------
+    RefusedError
+        If it cannot be traced.
+    """
+    if isinstance(adapter, TorchAdapter):
+        return _TorchProgram(adapter, spec, count)
+    if isinstance(adapter, JaxAdapter):
+        return _JaxProgram(adapter, spec, count)
+    return _NumpyProgram(adapter, spec)
+
+
+ENTRIES = {"input-gradients": 0, "coefficient-gradients": 1}
+"""Where quantities stand in what the trace of gradients returns."""
+
+
+class _TorchProgram:
+    """A traced module. Its tensors of coefficients and weights are replaced by linear forms in those of the papers."""
+
+    def __init__(self, adapter: TorchAdapter, spec: LayerSpec, count: int) -> None:
+        self.adapter, self.spec, self.torch = adapter, spec, adapter.torch
+        self.model = adapter.built(spec)
+        self.examples = self._examples(count)
+        self.weights = self._tensors()
+        self.graphs: dict[str, Any] = {}
+
+    def _examples(self, count: int) -> list[Any]:
+        a, b = self.spec.domains.T
+        x = a + (b - a) * (np.arange(1, count * a.size + 1).reshape(count, -1) / (count * a.size + 2))
+        dy, direction = np.ones((count, self.spec.n_outputs)), np.ones(x.shape)
+        return [self.adapter.tensor(each) for each in (x, dy, direction)]
+
+    def _tensors(self) -> dict[str, Any]:
+        """The tensors of coefficients and of the parts that the layer has, by the names of capabilities."""
+        if "coefficients" not in self.adapter.capabilities.derivatives:
+            return {}
+        found = {"coefficients": self.adapter.coefficients(self.model)}
+        if self.spec.parts:
+            found |= self.adapter.parts(self.model)
+        single = {name: each[0] if isinstance(each, list | tuple) else each for name, each in found.items()}
+        for tensor in single.values():
+            tensor.requires_grad_()
+        return single
+
+    def _function(self, quantity: str) -> Callable[..., Any]:
+        autograd = self.torch.autograd.grad
+
+        def values(x: Any, dy: Any, direction: Any) -> Any:
+            return self.adapter.call(self.model, x)
+
+        def gradients(x: Any, dy: Any, direction: Any) -> Any:
+            leaf = x.detach().requires_grad_()
+            y = self.adapter.call(self.model, leaf)
+            return autograd(y, [leaf, *self.weights.values()], dy, allow_unused=True)
+
+        def second(x: Any, dy: Any, direction: Any) -> Any:
+            leaf = x.detach().requires_grad_()
+            dx = autograd(self.adapter.call(self.model, leaf), leaf, dy, create_graph=True)[0]
+            if not dx.requires_grad:
+                return None
+            return autograd(dx, leaf, direction, allow_unused=True)[0]
+
+        return {"values": values, "second-derivatives": second, "gradients": gradients}[quantity]
+
+    def _graph(self, name: str) -> Any:
+        if name not in self.graphs:
+            self.graphs[name] = torch_graphs.traced(self._function(name), self.examples)
+        return self.graphs[name]
+
+    def __call__(self, quantity: str, symbols: Symbols) -> Any:
+        entry = ENTRIES.get(quantity)
+        graph = self._graph(quantity if entry is None else "gradients")
+        stands = {"coefficients": symbols.coefficients, **symbols.weights}
+        held = {
+            id(tensor): self._linear_form(symbols.field, name, tensor, stands[name])
+            for name, tensor in self.weights.items()
+        }
+        inputs = (symbols.x, symbols.dy, symbols.direction)
+        result = torch_graphs.run(graph, symbols.field, inputs, held)
+        if entry is not None:
+            result = result[entry]
+        if result is None:  # the outputs do not depend on it
+            like = symbols.coefficients if quantity == "coefficient-gradients" else symbols.x
+            return arrays.lifted(symbols.field, np.zeros(like.shape))
+        return self.adapter.to_papers(result) if quantity == "coefficient-gradients" else result
+
+    def _linear_form(self, field: Field, name: str, tensor: Any, wanted: Any) -> Any:
+        """The tensor as a function of the papers' array: T = T_0 + L (W - W_0).
+
+        An adapter turns gradients in T into gradients in W, dW = L^T dT; with variables in the place of dT this gives
+        L. T_0 is what `build` makes of the spec's numbers W_0.
+        """
+        adapter, shape = self.adapter, tuple(tensor.shape)
+        probe = Field({}, [_name("g", index) for index in np.ndindex(shape)])
+        dT = _array([probe.variables[_name("g", index)] for index in np.ndindex(shape)], shape)
+        turned = adapter.to_papers(dT) if name == "coefficients" else adapter.part_to_papers(name, dT)
+        if np.shape(turned) != wanted.shape:
+            raise RefusedError(f"to_papers returned shape {np.shape(turned)} for {name}")
+        given = self.spec.coefficients if name == "coefficients" else self.spec.part(name)
+        T = arrays.lifted(field, adapter.array(tensor)).reshape(-1)
+        for index, form in np.ndenumerate(turned):
+            moved = wanted[index] - float(given[index])
+            for exponents, factor in form.p.terms():
+                if sum(exponents) != 1:
+                    raise RefusedError(f"to_papers is not linear for {name}")
+                k = exponents.index(1)
+                T[k] = T[k] + Exact(field, moved.p * factor)
+        return T.reshape(shape)
+
+
+class _JaxProgram:
+    """A function that JAX traces; coefficients and weights are its arguments."""
+
+    def __init__(self, adapter: JaxAdapter, spec: LayerSpec, count: int) -> None:
+        self.adapter, self.spec, self.count = adapter, spec, count
+        self.model = adapter.built(spec)
+        self.programs: dict[str, Any] = {}
+
+    def _function(self, quantity: str) -> Callable[..., Any]:
+        jax, model = self.adapter.jax, self.model
+        knots = (model.knots,) if "knots" in self.adapter.capabilities.derivatives else ()
+
+        def values(x: Any, C: Any, parts: Any) -> Any:
+            more = {"parts": [parts]} if parts else {}
+            return model.function([C], x, *knots, **more)
+
+        def input_gradient(x: Any, dy: Any, C: Any, parts: Any) -> Any:
+            return jax.vjp(lambda z: values(z, C, parts), x)[1](dy)[0]
+
+        def coefficient_gradient(x: Any, dy: Any, C: Any, parts: Any) -> Any:
+            return jax.vjp(lambda W: values(x, W, parts), C)[1](dy)[0]
+
+        functions = {
+            "values": lambda x, dy, direction, C, parts: values(x, C, parts),
+            "input-gradients": lambda x, dy, direction, C, parts: input_gradient(x, dy, C, parts),
+            "coefficient-gradients": lambda x, dy, direction, C, parts: coefficient_gradient(x, dy, C, parts),
+            "second-derivatives": lambda x, dy, direction, C, parts: jax.jvp(
+                lambda z: input_gradient(z, dy, C, parts), (x,), (direction,)
+            )[1],
+        }
+        return functions[quantity]
+
+    def __call__(self, quantity: str, symbols: Symbols) -> Any:
+        if quantity not in self.programs:
+            made = self.adapter.tensor
+            N, dtype = self.count, self.spec.dtype
+            a, b = self.spec.domains.T
+            x = np.broadcast_to((a + b) / 2, (N, self.spec.n_inputs))
+            examples = [made(each, dtype) for each in (x, np.ones((N, self.spec.n_outputs)), np.ones(x.shape))]
+            parts = dict(self.model.parts[0]) if self.model.parts else {}
+            function = self._function(quantity)
+            self.programs[quantity] = jax_graphs.traced(function, [*examples, self.model.coefficients[0], parts])
+        weights = [symbols.weights[part] for part in sorted(symbols.weights)]  # JAX sorts the keys of a mapping
+        inputs = [symbols.x, symbols.dy, symbols.direction, symbols.coefficients, *weights]
+        (result,) = jax_graphs.run(self.programs[quantity], symbols.field, inputs)
+        return result
+
+
+class _NumpyProgram:
+    """A layer of NumPy, called with object arrays; what leaves them, such as a cast or compiled code, is refused."""
+
+    def __init__(self, adapter: Adapter, spec: LayerSpec) -> None:
+        self.adapter, self.spec = adapter, spec
+
+    def __call__(self, quantity: str, symbols: Symbols) -> Any:
+        if quantity == "second-derivatives":
+            raise RefusedError("second derivatives of code that is not traced")
+        spec = replace(self.spec)
+        for name, array in {"coefficients": symbols.coefficients, **symbols.weights}.items():
+            object.__setattr__(spec, name, array)
+        try:
+            model = self.adapter.built(spec)
+            if quantity == "values":
+                result = self.adapter.forward(model, symbols.x)
+            else:
+                entry = "inputs" if quantity == "input-gradients" else "coefficients"
+                result = self.adapter.vjp(model, symbols.x, symbols.dy)[entry]
+        except RefusedError:
+            raise
+        except Exception as error:
+            raise RefusedError(f"object arrays are not accepted: {type(error).__name__}: {error}") from error
+        array = np.asarray(result)
+        if array.dtype != object:
+            raise RefusedError(f"the result has dtype {array.dtype}: the program leaves object arrays")
+        return arrays.lifted(symbols.field, array)
