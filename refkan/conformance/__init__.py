@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from refkan.conformance.judging.findings import Finding, Hint
     from refkan.conformance.judging.judge import Judge
     from refkan.conformance.judging.suite import parametrize_with_cases, pytest_suite
-    from refkan.conformance.programs.proofs import Counterexample, Proof, Statement, prove
+    from refkan.conformance.programs.program_proofs import Proof, prove
 
 __all__ = [
     "CONVENTIONS",
@@ -34,7 +34,6 @@ __all__ = [
     "Capabilities",
     "Case",
     "Change",
-    "Counterexample",
     "Difference",
     "Finding",
     "Frame",
@@ -47,7 +46,6 @@ __all__ = [
     "Proof",
     "Setting",
     "SplineAdapter",
-    "Statement",
     "TorchAdapter",
     "catalogue",
     "identify",
@@ -68,7 +66,7 @@ if not TYPE_CHECKING:
         "judging.findings": "Finding Hint",
         "judging.judge": "Judge",
         "judging.suite": "parametrize_with_cases pytest_suite",
-        "programs.proofs": "Counterexample Proof Statement prove",
+        "programs.program_proofs": "Proof prove",
     }
     _PLACE_OF = {name: f"refkan.conformance.{place}" for place, names in _PLACES.items() for name in names.split()}
 

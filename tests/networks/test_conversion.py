@@ -140,11 +140,11 @@ def test_complex_steps_go_through_refinement(kind):
     np.testing.assert_allclose(derivative, exact, rtol=0, atol=1e-12 * np.abs(exact).max())
 
 
-@pytest.mark.parametrize(("kind", "why"), [("silu", "SiLU edge"), ("mlp-tanh", "dense layer")])
+@pytest.mark.parametrize(("kind", "why"), [("silu", "a SiLU edge"), ("mlp-tanh", "DenseLayer")])
 def test_layers_without_another_basis_are_refused(kind, why):
     net = NetworkCase(kind, "none").build()
     for call in (net.to_basis, net.coordinates):
-        with pytest.raises(ValueError, match=rf"basis 'relu' is not available: a {why}"):
+        with pytest.raises(ValueError, match=rf"basis 'relu' is not available: {why}"):
             call("relu")
 
 

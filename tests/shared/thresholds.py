@@ -61,6 +61,7 @@ LOWERED = {
 """By module: each size and what it is lowered to. Blocks leave a rest of the samples of a test, chunks a single one."""
 
 NO_SIZES = {
+    "refkan.training.optimizers.run_files": {"COLUMNS"},  # of a history in a file
     "refkan.kernels.recycled_memory": {"COUNTED", "LINE", "_UNUSED"},
     "refkan.kernels.vectors": {"ALIGNMENT"},
     "refkan.kernels.polynomial_layer": {"LINEAR", "POLYNOMIAL", "NATURAL"},

@@ -78,7 +78,7 @@ def powers(u: np.ndarray, degree: int, clamped: bool = True) -> np.ndarray:
 
 
 def exact(u: Fraction, degree: int) -> Fraction:
-    return Fraction(truth.bspline([Fraction(j) for j in range(degree + 2)], degree + 1, 0, u))
+    return Fraction(truth.bspline([Fraction(j) for j in range(-degree, 2 * degree + 2)], degree + 1, degree, u))
 
 
 def points(degree: int, intervals: int, precision: str, seed: int = 0) -> list[tuple[int, float, str]]:

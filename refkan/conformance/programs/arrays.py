@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance.programs import numbers
-from refkan.conformance.programs.numbers import Exact, Field, RefusedError, Undefined
+from refkan.conformance.programs.numbers import Exact, Field
+from refkan.conformance.programs.signs import RefusedError
+from refkan.conformance.programs.undefined import Undefined
 
 Array = Any
 """A NumPy array: of objects for floats, of bool or int64 otherwise."""

@@ -5,38 +5,14 @@ for all of its values at once, by counting roots (Sturm), or it is undecided and
 as sigmoid and exp are further variables, one for each argument: two of them are equal if their arguments are.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from refkan.base.extras import needed
-
-
-class RefusedError(Exception):
-    """A program does what exact arithmetic cannot follow; the text names the operation."""
-
-
-class Interval(NamedTuple):
-    """The open interval (low, high) over which a variable runs; None is infinity."""
-
-    low: Fraction | None
-    high: Fraction | None
-
-    def point(self, fraction: Fraction = Fraction(1, 2)) -> Fraction:
-        """Return a point inside, at a fraction of a bounded interval; else at that distance from its end."""
-        if self.low is not None and self.high is not None:
-            return self.low + fraction * (self.high - self.low)
-        if self.low is not None:
-            return self.low + fraction
-        return fraction if self.high is None else self.high - fraction
-
-
-def as_fraction(q: Any) -> Fraction:
-    """Return a flint rational as a Fraction."""
-    return Fraction(int(q.numer()), int(q.denom()))
+from refkan.conformance.programs.signs import Interval, RefusedError, as_fraction, sign, sign_on
+from refkan.conformance.programs.undefined import INFINITY, MINUS_INFINITY, NAN, NOT_FINITE, Undefined
 
 
 class Field:
@@ -100,7 +76,7 @@ class Field:
             If it changes its sign, vanishes somewhere, or depends on a variable that runs over all numbers.
         """
         if p.is_constant():
-            return _sign(p.leading_coefficient()) if not p.is_zero() else 0
+            return sign(p.leading_coefficient()) if not p.is_zero() else 0
         used = [k for k, degree in enumerate(p.degrees()) if degree]
         if any(self.names[k] not in self.intervals for k in used):
             raise RefusedError("a comparison depends on coefficients or on a function of inputs")
@@ -143,181 +119,6 @@ class Field:
         if high is not None and high <= 0:
             return -1
         raise RefusedError("a comparison of several inputs differs within the region")
-
-
-def _sign(q: Any) -> int:
-    return (q > 0) - (q < 0)
-
-
-Polynomial = tuple[Fraction, ...]
-
-
-def _at(p: Polynomial, x: Fraction) -> Fraction:
-    value = Fraction(0)
-    for c in reversed(p):
-        value = value * x + c
-    return value
-
-
-def _trimmed(p: Sequence[Fraction]) -> Polynomial:
-    end = len(p)
-    while end and not p[end - 1]:
-        end -= 1
-    return tuple(p[:end])
-
-
-def _remainder(p: Polynomial, q: Polynomial) -> Polynomial:
-    """The remainder of p divided by q."""
-    rest = list(p)
-    while len(rest) >= len(q):
-        factor = rest[-1] / q[-1]
-        shift = len(rest) - len(q)
-        for k, c in enumerate(q):
-            rest[shift + k] -= factor * c
-        rest = list(_trimmed(rest[:-1]))
-    return _trimmed(rest)
-
-
-@lru_cache(maxsize=4096)
-def sign_on(p: Polynomial, interval: Interval) -> int:
-    """Return the sign that a polynomial in one variable has on the whole of an open interval.
-
-    By Sturm's theorem the number of different roots in (low, high] is V(low) - V(high), where V(x) is the number of
-    changes of sign in the sequence p, p', -rem(p, p'), ... at x.
-
-    Raises
-    ------
-    RefusedError
-        If it has a root inside.
-
-    Examples
-    --------
-    >>> p = (Fraction(-2), Fraction(0), Fraction(1))  # x^2 - 2
-    >>> sign_on(p, Interval(Fraction(-1), Fraction(1))), sign_on(p, Interval(Fraction(3, 2), None))
-    (-1, 1)
-    """
-    p = _trimmed(p)
-    if not p:
-        return 0
-    chain = [p]
-    following = _trimmed([k * c for k, c in enumerate(p)][1:])
-    while following:
-        chain.append(following)
-        following = tuple(-c for c in _remainder(chain[-2], chain[-1]))
-
-    def changes(end: Fraction | None, direction: int) -> int:
-        if end is None:  # signs at infinity are those of leading terms
-            signs = [_sign(q[-1]) * direction ** (len(q) - 1) for q in chain]
-        else:
-            signs = [_sign(_at(q, end)) for q in chain]
-        signs = [s for s in signs if s]
-        return sum(a != b for a, b in itertools.pairwise(signs))
-
-    roots = changes(interval.low, -1) - changes(interval.high, 1)
-    if interval.high is not None and not _at(p, interval.high):
-        roots -= 1  # it lies at the end, which is not inside
-    if roots:
-        raise RefusedError("a comparison differs within an interval between knots")
-    return _sign(_at(p, interval.point()))
-
-
-class Undefined:
-    """What divisions by zero give in floats: nan, inf, -inf, or one of these; a program may drop it again by `where`.
-
-    Parameters
-    ----------
-    kind : {"nan", "inf", "-inf", "nan or inf"}
-        The last one where the sign of a factor depends on coefficients.
-    """
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    @property
-    def is_infinite(self) -> bool:
-        """Whether it is inf or -inf."""
-        return self.kind in ("inf", "-inf")
-
-    def _added(self, other: Any) -> "Undefined":
-        if not isinstance(other, Undefined) or (other is self and self.is_infinite):
-            return self
-        return NOT_FINITE if self is NOT_FINITE or other is NOT_FINITE else NAN
-
-    def _multiplied(self, other: Any) -> "Undefined":
-        if self is NAN or other is NAN:
-            return NAN
-        if not self.is_infinite:
-            return NOT_FINITE
-        try:
-            sign = {"inf": 1, "-inf": -1}[other.kind] if isinstance(other, Undefined) else _sign_of(other)
-        except (RefusedError, KeyError):
-            return NOT_FINITE
-        if not sign:
-            return NAN
-        return self if sign > 0 else -self
-
-    def _divided(self, other: Any) -> "Undefined":
-        return NAN if isinstance(other, Undefined) else self._multiplied(other)
-
-    __add__ = __radd__ = _added
-    __mul__ = __rmul__ = _multiplied
-    __truediv__ = _divided
-
-    def __sub__(self, other: Any) -> "Undefined":
-        return self._added(-other)
-
-    def __rsub__(self, other: Any) -> "Undefined":
-        return -self
-
-    def __neg__(self) -> "Undefined":
-        return {"inf": MINUS_INFINITY, "-inf": INFINITY}.get(self.kind, self)
-
-    def __abs__(self) -> "Undefined":
-        return INFINITY if self.is_infinite else self
-
-    def __pow__(self, exponent: Any) -> "Undefined":
-        return NAN if self is NAN else NOT_FINITE
-
-    def _above(self, other: Any) -> bool:
-        """Whether self > other; nan compares with nothing."""
-        if self is NAN or other is NAN:
-            return False
-        if not self.is_infinite or other is NOT_FINITE:
-            raise RefusedError("a comparison with a number that is nan or infinite")
-        return self is INFINITY and other is not self
-
-    def __gt__(self, other: Any) -> bool:
-        return self._above(other)
-
-    def __lt__(self, other: Any) -> bool:
-        return (-self)._above(-other)
-
-    def __ge__(self, other: Any) -> bool:
-        return self > other or self == other
-
-    def __le__(self, other: Any) -> bool:
-        return self < other or self == other
-
-    def __eq__(self, other: object) -> bool:
-        if self is NOT_FINITE or other is NOT_FINITE:
-            raise RefusedError("a comparison with a number that is nan or infinite")
-        return other is self and self is not NAN
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self.kind)
-
-    def __repr__(self) -> str:
-        return self.kind
-
-
-NAN, INFINITY, MINUS_INFINITY, NOT_FINITE = (Undefined(kind) for kind in ("nan", "inf", "-inf", "nan or inf"))
-
-
-def _sign_of(value: Any) -> int:
-    return value.sign() if isinstance(value, Exact) else _sign(value)
 
 
 class Exact:

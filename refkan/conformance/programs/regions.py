@@ -9,7 +9,7 @@ import numpy as np
 
 from refkan.conformance.adapters.adapter import Capabilities
 from refkan.conformance.cases import LayerSpec
-from refkan.conformance.programs.numbers import Interval
+from refkan.conformance.programs.signs import Interval
 
 Region = Interval | Fraction
 """Where one input is: anywhere in an open interval, or at a point."""

@@ -12,7 +12,9 @@ import numpy as np
 from refkan.base.extras import needed
 from refkan.conformance.programs import arrays
 from refkan.conformance.programs.arrays import along
-from refkan.conformance.programs.numbers import NAN, Field, RefusedError
+from refkan.conformance.programs.numbers import Field
+from refkan.conformance.programs.signs import RefusedError
+from refkan.conformance.programs.undefined import NAN
 
 
 def traced(function: Callable[..., Any], examples: Sequence[Any]) -> Any:

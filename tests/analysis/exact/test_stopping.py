@@ -234,12 +234,6 @@ def test_kinks_do_not_keep_domains_with_different_ends_from_being_compared(order
     assert layerwise_difference(left, right, np.array([[-1.0, 3.0]])) == difference
 
 
-@pytest.mark.parametrize("extra", [{"theta": [1.0]}, {"basis": "relu"}, {"seconds": 1.0}])
-def test_what_belongs_to_a_problem_is_refused_for_a_space(extra):
-    space = rk.SplineSpace.uniform(2, 3)
-    refused(lambda: rk.exact.certified_condition_number(space, **extra), f"^{next(iter(extra))} must be left out for a")
-
-
 @pytest.mark.parametrize("bits", [8, 53, 200])
 def test_norms_are_bounded_from_above(bits):
     """Of (1, 1), and of a ball of radius 1/2 around 1: the square roots of 2 and of 9/4."""

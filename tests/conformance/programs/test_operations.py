@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from refkan.conformance.programs import arrays, jax_graphs, torch_graphs
-from refkan.conformance.programs.numbers import Field, RefusedError
+from refkan.conformance.programs.numbers import Field
+from refkan.conformance.programs.signs import RefusedError
 
 pytest.importorskip("flint")
 

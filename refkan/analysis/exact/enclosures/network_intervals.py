@@ -197,6 +197,7 @@ def _stacked(x: list[TaylorIntervals]) -> TaylorIntervals:
     )
 
 
+@quiet()
 def interval_network(net: Network, theta: Any, name: str = "net") -> IntervalNetwork:
     """Read a network; mean-std and min-max maps and free knots are fixed where they are at theta.
 

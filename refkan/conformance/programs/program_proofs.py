@@ -20,9 +20,10 @@ import numpy as np
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.programs import arrays
-from refkan.conformance.programs.numbers import RefusedError, Undefined
 from refkan.conformance.programs.regions import Layer, layers
+from refkan.conformance.programs.signs import RefusedError
 from refkan.conformance.programs.traced_layers import Symbols, program_of
+from refkan.conformance.programs.undefined import Undefined
 from refkan.truth import bsplines
 
 QUANTITIES = ("values", "coefficient-gradients", "input-gradients", "second-derivatives")
@@ -102,6 +103,12 @@ class Proof:
         sum of the sizes of its terms.
     seconds : float
         Of processor time.
+
+    Examples
+    --------
+    >>> from refkan.conformance import Proof
+    >>> Proof("nothing", ()).holds, Proof("nothing", ()).counterexample
+    (True, None)
     """
 
     title: str
@@ -158,6 +165,7 @@ def prove(adapter: Adapter, quick: bool = False) -> Proof:
 
     Examples
     --------
+    >>> from refkan.conformance import prove
     >>> from refkan.conformance.adapters.backends import ScipyBSpline
     >>> prove(ScipyBSpline(), quick=True).refused[0]
     'a conversion to float: the program leaves exact arithmetic'
