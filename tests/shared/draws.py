@@ -55,6 +55,8 @@ PARTICULAR = {
     "tests/networks/test_domain_of_data.py::test_an_input_that_covers_little_of_its_domain": "a message quotes numbers",
     "tests/networks/refinement/test_refinement.py::test_activations_leave_their_domains_in_training":
         "some of so many networks keep their activations inside",
+    "tests/networks/test_laws.py::test_values_are_those_of_the_truth_or_infinite_where_these_are_no_numbers":
+        "held relative to the value itself; with other parameters terms of the ReLU basis cancel",
     "tests/training/adaptivity/test_refinement.py::test_a_cut_keeps_to_its_limits": "the largest cut fits this draw",
     "tests/training/adaptivity/test_refinement.py::test_knots_at_their_floor_can_be_fixed_and_freed":
         "1e-14 is what these coefficients have; the bound above it holds for all",
