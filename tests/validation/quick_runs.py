@@ -20,6 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import scipy.stats  # noqa: F401  it draws numbers for its own docstrings where it is imported: not among those that are noted
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator
 
