@@ -16,14 +16,39 @@ from refkan.conformance.programs.signs import RefusedError
 from refkan.conformance.programs.undefined import NAN
 
 
-def traced(function: Callable[..., Any], examples: Sequence[Any]) -> Any:
-    """Return the closed jaxpr of a function of arrays."""
+def traced(function: Callable[..., Any], examples: Sequence[Any], others: Sequence[Any] = ()) -> Any:
+    """Return the closed jaxpr of a function of arrays.
+
+    Parameters
+    ----------
+    function : callable
+    examples : sequence of arrays
+        The arguments with which it is traced; arrays may stand in mappings.
+    others : sequence of arrays
+        Other arguments of the same shapes, for which the jaxpr must return what the function does, up to rounding.
+
+    Raises
+    ------
+    RefusedError
+        If it cannot be traced, or the jaxpr returns something else.
+    """
     jax = needed("prove", "jax", "jax")
     try:
-        return jax.make_jaxpr(function)(*examples)
+        program = jax.make_jaxpr(function)(*examples)
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
         raise RefusedError(f"JAX cannot trace the layer: {str(error).strip().splitlines()[0]}") from error
+    if others:
+        evaluate = needed("prove", "jax.extend.core", "jax").jaxpr_as_fun(program)
+        (result,) = evaluate(*jax.tree.leaves(others))
+        expected = np.asarray(function(*others))
+        size = abs(np.nan_to_num(expected, posinf=0.0, neginf=0.0)).max(initial=0.0)
+        if not np.allclose(result, expected, rtol=0.0, atol=ROUNDING * size, equal_nan=True):
+            raise RefusedError("the trace returns other numbers than the layer at inputs other than those traced")
+    return program
 
+
+ROUNDING = 1e-12
+"""How far a jaxpr may be from the function, of which XLA may fuse other operations, relative to the largest result."""
 
 MOVES = (
     "broadcast_in_dim", "reshape", "transpose", "squeeze", "expand_dims", "slice", "dynamic_slice", "rev", "gather",

@@ -3,14 +3,14 @@ r"""Proofs about a backend: its own program equals the formula for all inputs of
 A layer is built with given knots and traced. The trace is run with a variable for each input, coefficient, weight and
 cotangent (see `numbers`), and the result compared with
 
-    y_q = sum_p sum_i C_qpi b_i(x_p) + sum_p base_qp silu(x_p),
+    y_q = node-scale_q (sum_p scale_qp sum_i C_qpi b_i(x_p) + sum_p base_qp silu(x_p)) + bias_q,
 
-whose B-splines `refkan.truth` evaluates at the same variables. Both are polynomials with rational coefficients, so
-that equality is decided without a tolerance: the statement holds for all values of the variables, or there are values
-at which it does not.
+without the parts that the layer lacks; `refkan.truth` evaluates the B-splines at the same variables. Both are
+polynomials with rational coefficients, so that equality is decided without a tolerance: the statement holds for all
+values of the variables, or there are values at which it does not.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from time import process_time
 from typing import Any
@@ -19,12 +19,12 @@ import numpy as np
 
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases import LayerSpec
-from refkan.conformance.programs import arrays
+from refkan.conformance.programs.counterexample_scripts import script
+from refkan.conformance.programs.layer_formulas import Formulas
 from refkan.conformance.programs.regions import Layer, layers
 from refkan.conformance.programs.signs import RefusedError
 from refkan.conformance.programs.traced_layers import Symbols, program_of
 from refkan.conformance.programs.undefined import Undefined
-from refkan.truth import bsplines
 
 QUANTITIES = ("values", "coefficient-gradients", "input-gradients", "second-derivatives")
 NEEDS = {
@@ -72,6 +72,8 @@ class Statement:
     counterexample : Counterexample or None
     reason : str
         The operation that exact arithmetic cannot follow, if it is refused.
+    script : str
+        A program that shows the counterexample, if it is refuted.
     regions : int
         Combinations of intervals and points that the statement covers.
     """
@@ -82,6 +84,7 @@ class Statement:
     regions: int
     counterexample: Counterexample | None = None
     reason: str = ""
+    script: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         text = f"{self.quantity}, {self.layer}: {self.status}"
@@ -198,82 +201,11 @@ def _statements(adapter: Adapter, layer: Layer) -> list[Statement]:
                 ended[quantity] = Statement(quantity, layer.name, "refused", covered, reason=str(error))
                 continue
             if wrong is not None:
-                ended[quantity] = Statement(quantity, layer.name, "refuted", covered, wrong)
+                shown = script(adapter, layer.spec, batch, quantity, wrong)
+                ended[quantity] = Statement(quantity, layer.name, "refuted", covered, wrong, script=shown)
         covered += len(batch)
     proven = {name: Statement(name, layer.name, "proven", covered) for name in open_quantities}
     return [ended.get(name, proven[name]) for name in open_quantities]
-
-
-class Formulas:
-    """What a layer computes by definition, at the symbols of a run.
-
-    Parameters
-    ----------
-    spec : LayerSpec
-    symbols : Symbols
-    """
-
-    def __init__(self, spec: LayerSpec, symbols: Symbols) -> None:
-        self.spec, self.symbols = spec, symbols
-        self._functions: dict[int, Any] = {}
-
-    def of(self, quantity: str) -> Any:
-        """Return a quantity as an array of numbers."""
-        methods = {
-            "values": self.values,
-            "coefficient-gradients": self.coefficient_gradients,
-            "input-gradients": self.input_gradients,
-            "second-derivatives": self.second_derivatives,
-        }
-        return methods[quantity]()
-
-    def functions(self, derivative: int) -> Any:
-        """Derivatives of all B-splines at all samples, (N, P, dim), by the truth's formula."""
-        if derivative not in self._functions:
-            self._functions[derivative] = self._evaluated(derivative)
-        return self._functions[derivative]
-
-    def _evaluated(self, derivative: int) -> Any:
-        spec, symbols = self.spec, self.symbols
-        out = np.full((*symbols.x.shape, spec.dim), symbols.field.number(0), object)
-        for (s, p), x in np.ndenumerate(symbols.x):
-            knots = [Fraction(t) for t in spec.knots[p].tolist()]
-            at = x.at({}) if x.p.is_constant() else x
-            for i, value in bsplines(knots, spec.order, at, derivative, spec.outside).items():
-                out[s, p, i] = symbols.field.number(value)
-        return out
-
-    def values(self) -> Any:
-        """y_q = sum_p sum_i C_qpi b_i(x_p) + sum_p base_qp silu(x_p)."""
-        symbols = self.symbols
-        y = np.einsum("spi,qpi->sq", self.functions(0), symbols.coefficients)
-        if "base" in symbols.weights:
-            y = y + arrays.silu(symbols.x) @ symbols.weights["base"].T
-        return y
-
-    def coefficient_gradients(self) -> Any:
-        """dC_qpi = sum_s dy_sq b_i(x_sp)."""
-        return np.einsum("sq,spi->qpi", self.symbols.dy, self.functions(0))
-
-    def input_gradients(self, derivative: int = 1) -> Any:
-        """dx_sp = sum_q dy_sq (sum_i C_qpi b_i'(x_sp) + base_qp silu'(x_sp)), or with higher derivatives."""
-        symbols = self.symbols
-        slopes = np.einsum("spi,qpi->sqp", self.functions(derivative), symbols.coefficients)
-        if "base" in symbols.weights:
-            slopes = slopes + _silu_derivative(symbols.x, derivative)[:, None, :] * symbols.weights["base"]
-        return np.einsum("sq,sqp->sp", symbols.dy, slopes)
-
-    def second_derivatives(self) -> Any:
-        """The layer is a sum over inputs, so that its Hessian in x is diagonal."""
-        return self.input_gradients(2) * self.symbols.direction
-
-
-def _silu_derivative(x: Any, derivative: int) -> Any:
-    """With s = sigmoid(x): silu' = s + x s (1 - s), silu'' = s (1 - s) (2 + x (1 - 2 s))."""
-    s = arrays.sigmoid(x)
-    if derivative == 1:
-        return s + x * s * (1 - s)
-    return s * (1 - s) * (2 + x * (1 - 2 * s))
 
 
 DERIVATIVES = {"input-gradients": 1, "second-derivatives": 2}
@@ -328,7 +260,7 @@ def _counterexample(
 def _rounding(adapter: Adapter, spec: LayerSpec, count: int = 16) -> float:
     """The largest error of values in floats against exact arithmetic, in eps times the sum of sizes of terms."""
     rng = np.random.default_rng(3)
-    spec = replace(spec, base=None)
+    spec = LayerSpec(spec.knots, spec.coefficients, spec.order, outside=spec.outside, kind=spec.kind)
     a, b = spec.domains.T
     x = a + (b - a) * rng.integers(1, 2**20, (count, spec.n_inputs)) / 2**20
     points = tuple(tuple(Fraction(v) for v in row) for row in x.tolist())

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise, product
+from typing import Any
 
 import numpy as np
 
 from refkan.conformance.adapters.adapter import Capabilities
 from refkan.conformance.cases import LayerSpec
+from refkan.conformance.cases.specs import PARTS, PER_NODE, attribute
 from refkan.conformance.programs.signs import Interval
 
 Region = Interval | Fraction
@@ -111,10 +113,9 @@ def _layer(capabilities: Capabilities, kind: str, degree: int, size: str, one_sa
     rows = [knot_vector(kind, degree, intervals, domain)] * P
     outside = capabilities.outside[0] if capabilities.outside else "natural"
     numbers = rng.integers(-31, 32, (Q, P, dim)) / 16
-    base = None
-    if "base" in capabilities.parts:
-        base = rng.integers(1, 16, (Q, P)) / 8
-    spec = LayerSpec(np.array(rows), numbers, degree + 1, outside=outside, kind=kind, base=base)
+    shapes = {part: (Q,) if part in PER_NODE else (Q, P) for part in PARTS if part in capabilities.parts}
+    parts: dict[str, Any] = {attribute(part): rng.integers(1, 16, shape) / 8 for part, shape in shapes.items()}
+    spec = LayerSpec(np.array(rows), numbers, degree + 1, outside=outside, kind=kind, **parts)
     choices = [regions_of(spec, p, bool(capabilities.outside), capabilities.right_end, far=P > 1) for p in range(P)]
     name = f"degree {degree}, {kind} knots, {intervals} intervals, {size}"
     if one_sample:

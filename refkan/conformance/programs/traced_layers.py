@@ -104,20 +104,26 @@ ENTRIES = {"input-gradients": 0, "coefficient-gradients": 1}
 """Where quantities stand in what the trace of gradients returns."""
 
 
+def _inputs(spec: LayerSpec, count: int) -> tuple[Any, Any]:
+    """Inputs (N, P) with which a program is traced, and others with which the trace is compared."""
+    a, b = spec.domains.T
+    fractions = np.arange(1, count * a.size + 1).reshape(count, -1) / (count * a.size + 2)
+    return a + (b - a) * fractions, b - (b - a) * fractions**2
+
+
 class _TorchProgram:
     """A traced module. Its tensors of coefficients and weights are replaced by linear forms in those of the papers."""
 
     def __init__(self, adapter: TorchAdapter, spec: LayerSpec, count: int) -> None:
         self.adapter, self.spec, self.torch = adapter, spec, adapter.torch
         self.model = adapter.built(spec)
-        self.examples = self._examples(count)
+        self.examples, self.others = (self._tensors_at(x) for x in _inputs(spec, count))
         self.weights = self._tensors()
         self.graphs: dict[str, Any] = {}
 
-    def _examples(self, count: int) -> list[Any]:
-        a, b = self.spec.domains.T
-        x = a + (b - a) * (np.arange(1, count * a.size + 1).reshape(count, -1) / (count * a.size + 2))
-        dy, direction = np.ones((count, self.spec.n_outputs)), np.ones(x.shape)
+    def _tensors_at(self, x: Any) -> list[Any]:
+        """Inputs with cotangents and directions."""
+        dy, direction = np.ones((len(x), self.spec.n_outputs)), np.ones(x.shape)
         return [self.adapter.tensor(each) for each in (x, dy, direction)]
 
     def _tensors(self) -> dict[str, Any]:
@@ -154,7 +160,7 @@ class _TorchProgram:
 
     def _graph(self, name: str) -> Any:
         if name not in self.graphs:
-            self.graphs[name] = torch_graphs.traced(self._function(name), self.examples)
+            self.graphs[name] = torch_graphs.traced(self._function(name), self.examples, self.others)
         return self.graphs[name]
 
     def __call__(self, quantity: str, symbols: Symbols) -> Any:
@@ -230,16 +236,18 @@ class _JaxProgram:
         }
         return functions[quantity]
 
+    def _arrays_at(self, x: Any) -> list[Any]:
+        """Inputs with cotangents and directions."""
+        dy, direction = np.ones((len(x), self.spec.n_outputs)), np.ones(x.shape)
+        return [self.adapter.tensor(each, self.spec.dtype) for each in (x, dy, direction)]
+
     def __call__(self, quantity: str, symbols: Symbols) -> Any:
         if quantity not in self.programs:
-            made = self.adapter.tensor
-            N, dtype = self.count, self.spec.dtype
-            a, b = self.spec.domains.T
-            x = np.broadcast_to((a + b) / 2, (N, self.spec.n_inputs))
-            examples = [made(each, dtype) for each in (x, np.ones((N, self.spec.n_outputs)), np.ones(x.shape))]
             parts = dict(self.model.parts[0]) if self.model.parts else {}
-            function = self._function(quantity)
-            self.programs[quantity] = jax_graphs.traced(function, [*examples, self.model.coefficients[0], parts])
+            examples, others = (
+                [*self._arrays_at(x), self.model.coefficients[0], parts] for x in _inputs(self.spec, self.count)
+            )
+            self.programs[quantity] = jax_graphs.traced(self._function(quantity), examples, others)
         weights = [symbols.weights[part] for part in sorted(symbols.weights)]  # JAX sorts the keys of a mapping
         inputs = [symbols.x, symbols.dy, symbols.direction, symbols.coefficients, *weights]
         (result,) = jax_graphs.run(self.programs[quantity], symbols.field, inputs)

@@ -40,6 +40,47 @@ def test_a_right_layer_is_proven(kind):
     assert "proven for all inputs in 9 regions and all coefficients" in str(proof)
 
 
+@pytest.mark.parametrize("kind", [Torch, Jax])
+def test_scales_and_biases_are_parts_of_the_formula(kind):
+    pytest.importorskip("torch" if kind is Torch else "jax")
+
+    class WithParts(kind):
+        capabilities = replace(SMALL, knots=("uniform",), parts=("base", "scale", "node-scale", "bias"))
+
+    proof = prove(WithParts(), quick=True)
+    assert proof.holds, str(proof)
+
+
+class LeavesTorch(Torch):
+    """Computes its values in NumPy, of which a trace keeps the numbers."""
+
+    def call(self, model, x):
+        return super().call(model, self.torch.from_numpy(x.detach().numpy() * 1.0))
+
+
+class Counts(Jax):
+    """Returns other values from call to call."""
+
+    calls = 0
+
+    def function(self, spec):
+        layer = super().function(spec)
+
+        def counting(*arguments, **parts):
+            Counts.calls += 1
+            return layer(*arguments, **parts) * Counts.calls
+
+        return counting
+
+
+@pytest.mark.parametrize("kind", [LeavesTorch, Counts])
+def test_a_trace_that_is_not_the_layer_is_refused(kind):
+    pytest.importorskip("torch" if kind is LeavesTorch else "jax")
+    values = [each for each in prove(kind(), quick=True).statements if each.quantity == "values"]
+    assert {each.status for each in values} == {"refused"}
+    assert all("other numbers than the layer" in each.reason for each in values)
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", [PlainTorch, PlainJax])
 def test_everything_that_the_plain_layers_declare_is_proven(kind):
@@ -114,11 +155,17 @@ class NoNumbers(Torch):
         (Detached, "coefficient-gradients"), (Squared, "values"), (NoNumbers, "values"),
     ],
 )  # fmt: skip
-def test_a_defect_is_refuted_where_the_layer_differs(wrong, quantity):
+def test_a_defect_is_refuted_where_the_layer_differs(wrong, quantity, capsys):
     pytest.importorskip("torch")
     proof = prove(wrong())
     assert not proof.holds
     refuted = [each for each in proof.statements if each.status == "refuted"]
+    for each in refuted:
+        exec(each.script, {})
+        program, formula = (float(word) for word in capsys.readouterr().out.split("in place of"))
+        assert formula == float(each.counterexample.formula)
+        computed = float(each.counterexample.program)
+        assert program == pytest.approx(computed, rel=1e-12, abs=1e-12, nan_ok=True)
     assert quantity in {each.quantity for each in refuted}
     assert all(str(each.counterexample) in str(each) for each in refuted)
     if quantity == "values" and wrong is not NoNumbers:
