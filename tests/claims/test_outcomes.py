@@ -1,6 +1,7 @@
 """What becomes of rows, intervals against formulas of their own, and what is said where readings differ."""
 
 import re
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, product, repeat
 from pathlib import Path
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from refkan.base.long_runs.own_process import Ended, Event
+from refkan.base.long_runs.own_process import Ended, Event, ProcessEndedError
 from refkan.claims import (
     Beside,
     Estimate,
@@ -27,7 +28,7 @@ from refkan.claims import (
 )
 from refkan.claims.reporting import page as pages
 from refkan.claims.reporting.reading_tables import estimate_cells
-from refkan.claims.running import capsule, processes
+from refkan.claims.running import capsule, executors, processes
 from refkan.claims.running.console import table
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.outcomes import FileResult, gather, pack, status_of, unpack
@@ -315,28 +316,56 @@ def test_a_line_says_how_long_a_file_took_and_what_came_of_it():
     assert in_words(crashed, {}).endswith("error: ZeroDivisionError: division by zero (name.py, line 9)")
 
 
-def test_a_file_that_runs_elsewhere_ends_with_its_result_an_error_or_the_limit(monkeypatch):
-    clock = chain([10.0, 12.0, 12.0], repeat(15.0))
-    monkeypatch.setattr(processes.time, "monotonic", lambda: next(clock))
-    said, stopped, events = [], [], [Event.STARTS, Event.COMPILES, "fitting"]
-    progress = SimpleNamespace(message=lambda *told: said.append(told), compiles=lambda: said.append("compiles"))
-    place = SimpleNamespace(
-        start=lambda *task: said.append(task[2:]),
-        events=lambda: [events.pop(0) for _ in list(events)],
+def test_a_file_that_runs_elsewhere_ends_with_its_result_or_an_error():
+    def raises_interrupt(file, message, part):
+        raise KeyboardInterrupt(part)
+
+    def returns_arguments(*arguments):
+        return arguments
+
+    file, executor = claim_file(), ThreadPoolExecutor(1)
+    task = processes._Task(4, file, (b"part",))
+    returned, raised, cancelled = (Future() for _ in range(3))
+    returned.set_result("result")
+    raised.set_exception(ValueError("no"))
+    cancelled.cancel()
+    with executor:
+        assert task.result(task.begin(returns_arguments, executor)) == (file, processes.send, b"part")
+        assert task.result(task.begin(raises_interrupt, executor)).error.endswith("KeyboardInterrupt: b'part'")
+    assert task.result(returned) == "result"
+    assert task.result(raised).error == "ValueError: no"
+    assert task.result(raised).finished
+    assert task.result(cancelled).error.endswith("CancelledError")
+
+
+def test_what_is_lost_runs_again_twice_and_nothing_else():
+    lost, ended = (ProcessEndedError("its process ended") for _ in range(2))
+    lost.lost = True
+    task = processes._Task(4, claim_file())
+    for error, again in ((ended, False), (ValueError(), False), (lost, True), (lost, True), (lost, False)):
+        future = Future()
+        future.set_exception(error)
+        assert task.is_to_run_again(future) is again
+
+
+def test_a_call_that_takes_longer_than_the_limit_ends_with_its_process_and_says_what_it_can(monkeypatch):
+    clock = chain([10.0, 10.5], repeat(15.0))
+    monkeypatch.setattr(executors.time, "monotonic", lambda: next(clock))
+    stopped, events = [], [Event.STARTS, Event.COMPILES, "fitting"]
+    process = SimpleNamespace(
+        events=lambda pause: [events.pop(0) for _ in list(events)],
         stop=lambda: stopped.append(True),
+        is_alive=lambda: not stopped,
     )
-    task = processes._Task(4, claim_file(), (b"part",))
-    task.begin(print, place)
-    assert task.look(progress, None) is None
-    assert said == [(processes.send, b"part"), "compiles", (4, "fitting")]
-    assert task.look(progress, 2.0) is None
-    failed = task.result(task.look(progress, 1.0))
-    assert (failed.error.splitlines()[-1], failed.seconds, stopped) == (
-        "refkan.base.long_runs.own_process.ProcessEndedError: took more than 1.0 s and was ended: --limit allows more",
-        5.0, [True],
-    )  # fmt: skip
-    assert failed.finished
-    events.append(Ended(error=ValueError("no")))
-    assert task.result(task.look(progress, None)).error == "ValueError: no"
-    events.append(Ended("result"))
-    assert task.result(task.look(progress, None)) == "result"
+    with executors.OwnProcesses(1, limit=1.0) as executor:
+        with pytest.raises(ProcessEndedError, match=r"took more than 1.0 s and was ended: --limit allows more"):
+            executor._result(process, ("file",))
+        assert [executor.messages.get() for _ in range(2)] == [(("file",), Event.COMPILES), (("file",), "fitting")]
+        assert (stopped, executor._idle) == ([True], [])
+        stopped.clear()
+        events.append(Ended("result"))
+        assert executor._result(process, ("file",)) == "result"
+        assert executor._idle == [process]
+        events.append(Ended(error=ValueError("no")))
+        with pytest.raises(ValueError, match="no"):
+            executor._result(process, ("file",))

@@ -3,16 +3,17 @@
 import io
 import json
 import signal
-from types import SimpleNamespace
+from concurrent.futures import Executor, Future
+from pathlib import Path
 
 import pytest
 
 from refkan import cli
-from refkan.base.long_runs.own_process import Ended
 from refkan.claims.running.console import Progress
+from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.kept_parts import Resume
 from refkan.claims.running.outcomes import FileResult
-from refkan.claims.running.processes import finished
+from refkan.claims.running.processes import Places, finished
 
 TIMES = ("seconds_of_file", "finished")
 
@@ -137,18 +138,16 @@ def test_parts_of_a_file_of_ones_own_run_in_other_processes(tmp_path):
     assert len(list((tmp_path / "parts").glob("*.json"))) == 4
 
 
-class Scripted:
-    """A place where a file says that two parts are missing, and each part fails."""
+class Scripted(Executor):
+    """An executor on which a file says that two parts are missing, and each part fails."""
 
-    def start(self, run, file, tell, *part):
-        self.end = Ended(FileResult(file, error="no") if part else FileResult(file, missing=(b"1", b"2")))
-
-    def events(self):
-        yield self.end
+    def submit(self, function, /, run, file, *part):
+        future = Future()
+        future.set_result(FileResult(file, error="no") if part else FileResult(file, missing=(b"1", b"2")))
+        return future
 
 
 def test_a_file_of_which_two_parts_fail_at_once_is_told_once():
-    places = SimpleNamespace(workers=2, cluster=None, limit=None, another=Scripted)
-    file = SimpleNamespace(name="spread")
-    ended = [*finished(None, [(1, file)], places, Progress(1, io.StringIO()))]
+    file = ClaimFile(Path("spread.py"), Path())
+    ended = [*finished(None, [(1, file)], Places(2, cluster=Scripted()), Progress(1, io.StringIO()))]
     assert ended == [(1, FileResult(file, error="no"))]

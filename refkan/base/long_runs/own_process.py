@@ -24,18 +24,19 @@ class Event(Enum):
 
 
 class Ended(NamedTuple):
-    """The last event of a function: its return value, or the error that ended it.
-
-    `lost` means that its process was killed from outside, which says nothing about the function.
-    """
+    """The last event of a function: its return value, or the error that ended it."""
 
     value: Any = None
     error: BaseException | None = None
-    lost: bool = False
 
 
 class ProcessEndedError(RuntimeError):
-    """A process ended, or was ended, before its function returned."""
+    """A process ended, or was ended, before its function returned.
+
+    `lost` means that it was killed from outside, which says nothing about the function.
+    """
+
+    lost = False
 
 
 _to_parent: Connection | None = None
@@ -78,7 +79,8 @@ class OwnProcess:
                 yield self._pipe.recv()
         if not alive:
             error = ProcessEndedError(f"its process ended, {self.stop()}")
-            yield Ended(error=error, lost=self._process.exitcode in (-signal.SIGKILL, -signal.SIGTERM))
+            error.lost = self._process.exitcode in (-signal.SIGKILL, -signal.SIGTERM)
+            yield Ended(error=error)
 
     def is_alive(self) -> bool:
         """Whether it can run another function."""

@@ -4,25 +4,25 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Executor
-from contextlib import closing, nullcontext
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from queue import SimpleQueue
+from typing import Any, NamedTuple
 
-from refkan.base.long_runs.own_process import Ended, Event, OwnProcess, ProcessEndedError, send
-from refkan.base.long_runs.thread_variables import one_thread_each
+from refkan.base.long_runs.own_process import Event, ProcessEndedError, send
 from refkan.base.plain_text import counted
 from refkan.claims.running.capsule import now
 from refkan.claims.running.console import Progress, shorten
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.executors import OnCluster
+from refkan.claims.running.executors import PAUSE, OwnProcesses
 from refkan.claims.running.file_runs import KeptResults
 from refkan.claims.running.outcomes import FileResult, describe_error, said_of
 from refkan.kernels.engine_option import compilations_sent
 
 Run = Callable[..., FileResult]
-"""Runs a file, or a part of it, and is told what it says; sent to each process, so it must be small: `FileRun`."""
+"""Runs a file, or a part of it, and passes on what it says; sent to each process, so it must be small: `FileRun`."""
 
 
 class Places(NamedTuple):
@@ -35,19 +35,18 @@ class Places(NamedTuple):
     limit
         Seconds from which on a file or part that runs in a process of its own is ended; None without.
     cluster
-        What runs all files but those that measure time, if given.
+        The executor of all files but those that measure time, if given.
     """
 
     workers: int = 1
     limit: float | None = None
     cluster: Executor | None = None
 
-    def another(self) -> OwnProcess | OnCluster:
-        """Return a place for a file or a part; processes that run at once have one thread each."""
+    def executor(self) -> AbstractContextManager[Executor]:
+        """Return the executor of files and parts, in a context that ends what it started."""
         if self.cluster is not None:
-            return OnCluster(self.cluster)
-        with one_thread_each() if self.workers > 1 else nullcontext():
-            return OwnProcess(compilations_sent)
+            return nullcontext(self.cluster)
+        return OwnProcesses(self.workers, self.limit, compilations_sent)
 
 
 Numbered = tuple[int, ClaimFile]
@@ -57,9 +56,6 @@ AT_ONCE = 4
 
 MOST_LOST = 2
 """Processes that may be killed over one file or part: it is run again in another one."""
-
-PAUSE = 0.02
-"""Seconds after which messages and limits are looked at again."""
 
 
 def run_all(
@@ -119,47 +115,51 @@ def in_words(result: FileResult, recorded: Mapping[str, str]) -> str:
 
 @dataclass
 class _Task:
-    """A file, or a part of it, that runs elsewhere: where, since when, and how often its process was lost."""
+    """A file, or a part of it, that runs elsewhere: since when, and how often its process was lost."""
 
     number: int
     file: ClaimFile
     part: tuple[bytes, ...] = ()
-    start: float | None = None
     lost: int = 0
+    start: float = 0.0
 
-    def begin(self, run: Run, place: OwnProcess | OnCluster) -> None:
+    def begin(self, run: Run, executor: Executor) -> Future[FileResult]:
         """Start it, for the first time or once more."""
-        self.place, self.start = place, None
-        place.start(run, self.file, send, *self.part)
+        self.start = time.monotonic()
+        return executor.submit(_run_elsewhere, run, self.file, *self.part)
 
-    def look(self, progress: Progress, limit: float | None) -> Ended | None:
-        """Show what has been said; return the end once there is one."""
-        for event in self.place.events():
-            if isinstance(event, Ended):
-                return event
-            if event is Event.STARTS:
-                self.start = time.monotonic()
-            elif event is Event.COMPILES:
-                progress.compiles()
-            else:
-                progress.message(self.number, event)
-        if limit is None or self._seconds() <= limit:
-            return None
-        self.place.stop()
-        return Ended(error=ProcessEndedError(f"took more than {limit} s and was ended: --limit allows more"))
+    def is_to_run_again(self, future: Future[FileResult]) -> bool:
+        """Return whether its process was lost, and not too often."""
+        error = _error_of(future)
+        if not isinstance(error, ProcessEndedError) or not error.lost:
+            return False
+        self.lost += 1
+        return self.lost <= MOST_LOST
 
-    def result(self, end: Ended) -> FileResult:
-        """What it returned, or the error that ended it."""
-        if end.error is None:
-            result: FileResult = end.value
-            return result
-        text = describe_error(end.error, self.file.folder.parent)
-        return FileResult(self.file, error=text, seconds=self._seconds(), finished=now())
+    def result(self, future: Future[FileResult]) -> FileResult:
+        """Return what it returned, or the error of the process or the cluster that ended it."""
+        error = _error_of(future)
+        if error is None:
+            return future.result()
+        return _failed(self.file, error, time.monotonic() - self.start)
 
-    def _seconds(self) -> float:
-        if self.start is None:
-            return 0.0
-        return time.monotonic() - self.start
+
+def _error_of(future: Future[Any]) -> BaseException | None:
+    """Return what ended a call before it returned; a cluster that gives a call up cancels it."""
+    return CancelledError() if future.cancelled() else future.exception()
+
+
+def _run_elsewhere(run: Run, file: ClaimFile, *part: bytes) -> FileResult:
+    """Run a file or a part; an interruption counts as its own, since nobody interrupts it here."""
+    start = time.monotonic()
+    try:
+        return run(file, send, *part)
+    except KeyboardInterrupt as error:
+        return _failed(file, error, time.monotonic() - start)
+
+
+def _failed(file: ClaimFile, error: BaseException, seconds: float) -> FileResult:
+    return FileResult(file, error=describe_error(error, file.folder.parent), seconds=seconds, finished=now())
 
 
 def finished(
@@ -179,44 +179,51 @@ def finished(
             progress.starts(number, file.name)
             yield number, run(file, partial(progress.message, number))
         return
+    numbers = {file: number for number, file in files}
     waiting = deque(_Task(number, file) for number, file in files)
-    running, idle, left = list[_Task](), list[OwnProcess](), dict[int, int]()
-    try:
-        while waiting or running:
-            while waiting and (places.cluster is not None or len(running) < places.workers):
-                task = waiting.popleft()
-                if task.number not in left and not task.lost:
-                    progress.starts(task.number, task.file.name)
-                task.begin(run, idle.pop() if idle else places.another())
-                running.append(task)
-            time.sleep(PAUSE)
-            for task in list(running):
-                end = task.look(progress, places.limit)
-                if end is None:
-                    continue
-                running.remove(task)
-                if isinstance(task.place, OwnProcess) and task.place.is_alive():
-                    idle.append(task.place)
-                if end.lost and task.lost < MOST_LOST:
-                    task.lost += 1
-                    waiting.appendleft(task)
-                    continue
-                number, result = task.number, task.result(end)
-                if result.missing:
-                    left[number] = len(result.missing)
-                    waiting.extend(_Task(number, task.file, (part,)) for part in result.missing)
-                elif not task.part:
-                    yield number, result
-                elif result.error and left[number] > 0:  # the first part that fails: the others need not begin
-                    left[number] = 0
-                    waiting = deque(other for other in waiting if other.number != number)
-                    yield number, result
-                else:
-                    left[number] -= 1
-                    if left[number] == 0:
-                        waiting.appendleft(_Task(number, task.file))
-                    elif left[number] > 0:
-                        progress.message(number, f"{counted(left[number], 'part')} left")
-    finally:
-        for place in (*idle, *(task.place for task in running)):
-            place.stop()
+    running: dict[Future[FileResult], _Task] = {}
+    left: dict[int, int] = {}
+    with places.executor() as executor:
+        try:
+            while waiting or running:
+                while waiting and (places.cluster is not None or len(running) < places.workers):
+                    task = waiting.popleft()
+                    if task.number not in left and not task.lost:
+                        progress.starts(task.number, task.file.name)
+                    running[task.begin(run, executor)] = task
+                ended, _ = wait(running, PAUSE, FIRST_COMPLETED)
+                _show(getattr(executor, "messages", SimpleQueue()), numbers, progress)
+                for future in ended:
+                    task = running.pop(future)
+                    if task.is_to_run_again(future):
+                        waiting.appendleft(task)
+                        continue
+                    number, result = task.number, task.result(future)
+                    if result.missing:
+                        left[number] = len(result.missing)
+                        waiting.extend(_Task(number, task.file, (part,)) for part in result.missing)
+                    elif not task.part:
+                        yield number, result
+                    elif result.error and left[number] > 0:  # the first part that fails: the others need not begin
+                        left[number] = 0
+                        waiting = deque(other for other in waiting if other.number != number)
+                        yield number, result
+                    else:
+                        left[number] -= 1
+                        if left[number] == 0:
+                            waiting.appendleft(_Task(number, task.file))
+                        elif left[number] > 0:
+                            progress.message(number, f"{counted(left[number], 'part')} left")
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def _show(messages: SimpleQueue[Any], numbers: Mapping[ClaimFile, int], progress: Progress) -> None:
+    """Show what files have said since the last time."""
+    while not messages.empty():
+        (_, file, *_), message = messages.get()
+        if message is Event.COMPILES:
+            progress.compiles()
+        else:
+            progress.message(numbers[file], message)
