@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, repeat
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from refkan import cli
-from refkan.base.long_runs.own_process import OwnProcess, without_copies
-from refkan.claims.running import processes
+from refkan.base.long_runs.own_process import Ended, Event, OwnProcess, ProcessEndedError, without_copies
+from refkan.claims.running import executors, processes
 from refkan.claims.running.outcomes import FileResult
 from refkan.kernels import plain_sums
 from tests.claims.claim_packages import GOOD
@@ -255,3 +258,58 @@ def test_it_is_said_once_that_processes_compile(capsys, monkeypatch, tmp_path):
     numbered = [(1, ONE), (2, ONE)]
     assert len(list(processes.finished(compiles, numbered, processes.Places(2), processes.Progress(2)))) == 2
     assert capsys.readouterr().err.count("compiling kernels, once on this machine") == 1
+
+
+def test_a_file_that_runs_elsewhere_ends_with_its_result_or_an_error():
+    def raises_interrupt(file, message, part):
+        raise KeyboardInterrupt(part)
+
+    def returns_arguments(*arguments):
+        return arguments
+
+    file, executor = ONE, ThreadPoolExecutor(1)
+    task = processes._Task(4, file, (b"part",))
+    returned, raised, cancelled = (Future() for _ in range(3))
+    returned.set_result("result")
+    raised.set_exception(ValueError("no"))
+    cancelled.cancel()
+    with executor:
+        assert task.result(task.begin(returns_arguments, executor)) == (file, processes.send, b"part")
+        assert task.result(task.begin(raises_interrupt, executor)).error.endswith("KeyboardInterrupt: b'part'")
+    assert task.result(returned) == "result"
+    assert task.result(raised).error == "ValueError: no"
+    assert task.result(raised).finished
+    assert task.result(cancelled).error.endswith("CancelledError")
+
+
+def test_what_is_lost_runs_again_twice_and_nothing_else():
+    lost, ended = (ProcessEndedError("its process ended") for _ in range(2))
+    lost.lost = True
+    task = processes._Task(4, ONE)
+    for error, again in ((ended, False), (ValueError(), False), (lost, True), (lost, True), (lost, False)):
+        future = Future()
+        future.set_exception(error)
+        assert task.is_to_run_again(future) is again
+
+
+def test_a_call_that_takes_longer_than_the_limit_ends_with_its_process_and_says_what_it_can(monkeypatch):
+    clock = chain([10.0, 10.5], repeat(15.0))
+    monkeypatch.setattr(executors.time, "monotonic", lambda: next(clock))
+    stopped, events = [], [Event.STARTS, Event.COMPILES, "fitting"]
+    process = SimpleNamespace(
+        events=lambda pause: [events.pop(0) for _ in list(events)],
+        stop=lambda: stopped.append(True),
+        is_alive=lambda: not stopped,
+    )
+    with executors.OwnProcesses(1, limit=1.0) as executor:
+        with pytest.raises(ProcessEndedError, match=r"took more than 1.0 s and was ended: --limit allows more"):
+            executor._result(process, ("file",))
+        assert [executor.messages.get() for _ in range(2)] == [(("file",), Event.COMPILES), (("file",), "fitting")]
+        assert (stopped, executor._idle) == ([True], [])
+        stopped.clear()
+        events.append(Ended("result"))
+        assert executor._result(process, ("file",)) == "result"
+        assert executor._idle == [process]
+        events.append(Ended(error=ValueError("no")))
+        with pytest.raises(ValueError, match="no"):
+            executor._result(process, ("file",))
