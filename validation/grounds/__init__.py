@@ -110,7 +110,7 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     "G1": (*NESTED, "networks"),
     "M1": ("change of basis", *NESTED, *TRAINED),
     **dict.fromkeys(("M2", "M3"), ("bases", "change of basis", "prolongation")),
-    **dict.fromkeys(("R1", "R2", "R3", "R4", "R8", "R9", "R10", "R11"), (*TRAINED, "refinement")),
+    **dict.fromkeys(("R1", "R2", "R3", "R4", "R8", "R9", "R10", "R11", "R12", "R13"), (*TRAINED, "refinement")),
     "R5": (*TRAINED, "refinement", "adaptivity"),
     "Q0": ("Allen-Cahn",),
     **dict.fromkeys(("Q1", "Q7", "Q8"), (*SOLVED, "Poisson")),
