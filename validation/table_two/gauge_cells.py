@@ -37,7 +37,6 @@ ROWS = ("free", "balanced", "moved")
 
 PLACE = (
     Factor("model", BASES, "row of the table"),
-    Factor("fidelity", ("multilevel", "coarse", "fine"), "schedule of epochs"),
     Factor("rows", ROWS, "of the first layer, after each refinement"),
     Factor("samples", ("20000",), "training points", number=True),
     Factor("divisor", ("1",), "by which epochs are divided", number=True),
@@ -50,20 +49,19 @@ STEP = 1e-9
 def run_cell(cell: Cell) -> dict[str, Any]:
     """Train one cell; return its error, the losses epoch by epoch, and the start of every level."""
     size = {name: cell[name] for name in ("samples", "divisor")}
-    (same,) = cells_of([cell.seed], TABLE.reading(), [cell["model"]], [cell["fidelity"]], **size)
+    (same,) = cells_of([cell.seed], TABLE.reading(), [cell["model"]], ["multilevel"], **size)
     x, y, _ = data(same["sense"], same["target"], cell.seed, int(cell["samples"]), cell.seed)
     made = LinearFirst(same, x, y, np.random.default_rng([cell.seed, 1]))
     runs: list[Descent] = []
     starts: list[dict[str, float]] = []
-    schedule = [-(-count // int(cell["divisor"])) for count in FIDELITIES[cell["fidelity"]]]
+    schedule = [-(-count // int(cell["divisor"])) for count in FIDELITIES["multilevel"]]
     for level, epochs in enumerate(schedule):
-        if level and not made.starts_fine and any(schedule[level:]):
+        if level:
             made.refine()
             made.theta = TREATMENTS[cell["rows"]](made.theta, x)
-        if epochs:
-            starts.append(start_of_level(made, x))
-            runs.append(lbfgs(made.function(), made.theta, epochs, wolfe=True))
-            made.theta = runs[-1].theta
+        starts.append(start_of_level(made, x))
+        runs.append(lbfgs(made.function(), made.theta, epochs, wolfe=True))
+        made.theta = runs[-1].theta
     end = spreads(made.theta, x)
     return {
         "mse": bounded(runs[-1].losses[-1]),

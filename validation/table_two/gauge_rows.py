@@ -4,7 +4,7 @@ Bounds were chosen on the seeds 1234 to 1258, where 3 of 6 bad runs in the splin
 ones bad, and 14 of 21 runs at rest in the ReLU basis moved. They are judged on other seeds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -15,6 +15,7 @@ from refkan.claims import Beside, Cell, Estimate, Reading, Verdict, estimate
 from refkan.claims.cells import Found, records
 from validation.statements import ByCells, Cells, Change, Progress, Resume, answers, named
 from validation.table_two.cells_of_table import BASES, UNIT
+from validation.table_two.cells_of_table import SEEDS as OF_TABLE
 from validation.table_two.compared_cells import FALL, ORDERS
 from validation.table_two.gauge_cells import GRID, ROWS, SEEDS
 from validation.table_two.table_two_rows import falls
@@ -27,16 +28,17 @@ CURED, SPOILT = 0.25, 0.05
 AT_REST, MOVING, GAIN = 0.5, 0.5, 0.99
 """R13: least share of runs at rest, of those that then move, and the loss over that of the coarse level at rest."""
 
-COST = "one seed takes a minute of processor time in all cells"
-FEW = 100
-"""Seeds of all cells but the multilevel ones in the spline basis, of which all are run."""
+COST = "one seed takes three seconds of processor time in a basis"
+FEW, PLACEBOS = 100, 25
+"""Seeds in the ReLU basis, and of them with moved rows."""
 
-COARSE, SLOPE, SPREADS = "after the coarse level", "slope along -g over |g|", "greatest spread over least"
+COARSE, APART = "after the coarse level", "least distance of two extremes over the spread of their node"
+SLOPE, SPREADS = "slope along -g over |g|", "greatest spread over least"
 Numbers = Mapping[int, float]
 
 
-def in_words(model: str, fidelity: str, rows: str) -> str:
-    return f"{model}, {fidelity}" if rows == "free" else f"{model}, {fidelity}, {rows}"
+def in_words(model: str, rows: str) -> str:
+    return f"{model}, multilevel, rows {rows}"
 
 
 def bad(free: Numbers, other: Numbers) -> dict[int, bool]:
@@ -47,7 +49,7 @@ def bad(free: Numbers, other: Numbers) -> dict[int, bool]:
 
 def errors(cells: Cells, model: str) -> dict[str, Numbers]:
     """Return the errors of multilevel runs by what happened to their rows, and those of the coarse level."""
-    return {rows: named(cells, in_words(model, "multilevel", rows), UNIT) for rows in ROWS} | {
+    return {rows: named(cells, in_words(model, rows), UNIT) for rows in ROWS} | {
         COARSE: named(cells, f"{model}, {COARSE}", UNIT)
     }
 
@@ -78,14 +80,15 @@ def cures(cells: Cells) -> tuple[Estimate, ...]:
 def rests(cells: Cells) -> tuple[Estimate, ...]:
     """R13: of ReLU runs with free rows, how many gain nothing, and how many of these gain with other rows."""
     of = errors(cells, "ReLU")
-    slope, spreads = named(cells, "ReLU, free", SLOPE), named(cells, "ReLU, free", SPREADS)
+    slope, spreads = (named(cells, in_words("ReLU", "free"), unit) for unit in (SLOPE, SPREADS))
     gains = {rows: {s: e <= GAIN * of[COARSE][s] for s, e in of[rows].items()} for rows in ROWS}
     resting = [seed for seed, gaining in gains["free"].items() if not gaining]
+    moved = {seed: gaining for seed, gaining in gains["moved"].items() if seed in resting}
     why = {s: (slope[s] > 0, spreads[s] > 1e3) for s in resting}
     return (
         share("runs at rest, rows free", {s: not gaining for s, gaining in gains["free"].items()}, at_least=AT_REST),
         share("of them moving with balanced rows", {s: gains["balanced"][s] for s in resting}, at_least=MOVING),
-        share("of them moving with rows moved by one unit", {s: gains["moved"][s] for s in resting}),
+        share("of them moving with rows moved by one unit", moved),
         share("of them with a loss that rises along -g", {s: tie for s, (tie, _) in why.items()}),
         share("of them with spreads of a ratio above 1000", {s: far for s, (_, far) in why.items()}),
         share("of them with either", {s: any(both) for s, both in why.items()}),
@@ -94,103 +97,91 @@ def rests(cells: Cells) -> tuple[Estimate, ...]:
     )  # fmt: skip
 
 
-def invented(told: str, model: str, every: int) -> Change:
-    """Give runs invented errors: one of three is ten thousand times the others, balanced rows mend some of these."""
+def invented(told: str, model: str, error: Callable[[int, str], float]) -> Change:
+    """Give multilevel runs and coarse levels invented errors, by the number of the run and what they are errors of."""
+    names = {in_words(model, rows): rows for rows in ROWS} | {f"{model}, {COARSE}": COARSE}
 
-    def error(seed: int, rows: str, seeds: list[int]) -> float:
-        k = seeds.index(seed)
+    def change(cells: Cells) -> Cells:
+        return [
+            replace(c, values={s: error(k, names[c.cell]) for k, s in enumerate(sorted(c.values))})
+            if c.unit == UNIT and c.cell in names
+            else c
+            for c in cells
+        ]
+
+    return told, change
+
+
+def mending(every: int) -> Callable[[int, str], float]:
+    """Return errors of which one in three is ten thousand times the others; balanced rows mend one of `every`."""
+
+    def error(k: int, rows: str) -> float:
+        well = k % 3 != 0
         mended = rows == "balanced" and (k // 3) % every == every - 1
-        return 1e-6 if k % 3 or mended else 1e-2
+        return 1e-6 if well or mended else 1e-2
 
-    def change(cells: Cells) -> Cells:
-        made = []
-        for c in cells:
-            name = c.cell.removesuffix(", balanced")
-            if c.unit == UNIT and name == f"{model}, multilevel":
-                rows = "free" if name == c.cell else "balanced"
-                seeds = sorted(c.values)
-                c = replace(c, values={s: error(s, rows, seeds) for s in seeds})
-            made.append(c)
-        return made
-
-    return told, change
+    return error
 
 
-def resting(told: str, every: int) -> Change:
-    """Give ReLU runs invented errors: all rest, and balanced rows halve the loss of one of `every`."""
-    loss = {f"ReLU, {COARSE}": 1.0, "ReLU, multilevel": 1.0, "ReLU, multilevel, moved": 1.0}
-
-    def change(cells: Cells) -> Cells:
-        made = []
-        for c in cells:
-            seeds = sorted(c.values)
-            if c.unit == UNIT and c.cell in loss:
-                c = replace(c, values=dict.fromkeys(seeds, loss[c.cell]))
-            elif c.unit == UNIT and c.cell == "ReLU, multilevel, balanced":
-                c = replace(c, values={s: 1.0 if k % every else 0.5 for k, s in enumerate(seeds)})
-            made.append(c)
-        return made
-
-    return told, change
+def moving(every: int) -> Callable[[int, str], float]:
+    """Return errors of runs that all rest; balanced rows halve the error of one of `every`."""
+    return lambda k, rows: 0.5 if rows == "balanced" and k % every == 0 else 1.0
 
 
 JUDGED = {
     "R12": ByCells(
         cures,
-        invented("with one of three runs bad, and every other of these mended", "spline", 2),
-        invented("with one of three runs bad, and one in ten of these mended", "spline", 10),
+        invented("with one of three runs bad, and every other of these mended", "spline", mending(2)),
+        invented("with one of three runs bad, and one in ten of these mended", "spline", mending(10)),
         experiment=False,
     ),
     "R13": ByCells(
         rests,
-        resting("with runs that rest, all of which move", 1),
-        resting("with runs that rest, one in three of which moves", 3),
+        invented("with runs that rest, all of which move", "ReLU", moving(1)),
+        invented("with runs that rest, one in three of which moves", "ReLU", moving(3)),
         experiment=False,
     ),
 }
 
 
 def besides(measured: Found, **size: str) -> list[Beside]:
-    """Return errors of all cells, and of multilevel runs the falls of the loss and the starts of the second level."""
+    """Return errors, the falls of the loss and the starts of the second level; those on seeds of Table 2 apart."""
     made = []
-    for model, fidelity, rows in product(BASES, ("multilevel", "coarse", "fine"), ROWS):
-        runs = records(measured, model=model, fidelity=fidelity, rows=rows, **size)
-        if not runs:
-            continue
-        made.append(Beside(in_words(model, fidelity, rows), UNIT, {s: r["mse"] for s, r in runs.items()}))
-        if fidelity == "multilevel":
-            made += starts(model, rows, runs)
+    for model, rows in product(BASES, ROWS):
+        runs = records(measured, model=model, rows=rows, **size)
+        own = {seed: record for seed, record in runs.items() if seed not in OF_TABLE}
+        of_table = {seed: record for seed, record in runs.items() if seed in OF_TABLE}
+        made += errors_and_starts(in_words(model, rows), model, rows, own)
+        made += errors_and_starts(f"{in_words(model, rows)}, seeds of Table 2", model, rows, of_table)
     return made
 
 
-def starts(model: str, rows: str, runs: Mapping[int, Mapping[str, Any]]) -> list[Beside]:
-    """Return what runs in a basis have behind the coarse level."""
+def errors_and_starts(name: str, model: str, rows: str, runs: Mapping[int, Mapping[str, Any]]) -> list[Beside]:
+    """Return how runs end, what they have behind the coarse level, and how the loss falls at refinements."""
+    if not runs:
+        return []
     second = {seed: record["levels"][1] for seed, record in runs.items()}
-    ratios = {s: at["greatest spread"] / at["least spread"] for s, at in second.items()}
-    made = [
-        Beside(f"{model}, {rows}", SLOPE, {s: at["slope"] / at["gradient"] for s, at in second.items()}),
-        Beside(f"{model}, {rows}", SPREADS, ratios),
-        Beside(f"{model}, {rows}", "extremes apart", {s: at["extremes apart"] for s, at in second.items()}),
-    ]
+    numbers: dict[tuple[str, str], Numbers] = {
+        (name, UNIT): {s: record["mse"] for s, record in runs.items()},
+        (name, SLOPE): {s: at["slope"] / at["gradient"] for s, at in second.items()},
+        (name, SPREADS): {s: at["greatest spread"] / at["least spread"] for s, at in second.items()},
+        (name, APART): {s: at["extremes apart"] for s, at in second.items()},
+    }
     if rows == "free":
-        made.append(Beside(f"{model}, {COARSE}", UNIT, {s: r["levels"][0]["last"] for s, r in runs.items()}))
+        numbers[f"{model}, {COARSE}", UNIT] = {s: record["levels"][0]["last"] for s, record in runs.items()}
     for k in range(3):
-        by_seed = {seed: falls(record)[k] for seed, record in runs.items()}
-        made.append(Beside(f"{model}, {rows}, refinement {k + 1}", FALL, by_seed))
-    return made
+        numbers[f"{name}, refinement {k + 1}", FALL] = {s: falls(record)[k] for s, record in runs.items()}
+    return [Beside(cell, unit, values) for (cell, unit), values in numbers.items()]
 
 
 def cells_of_run(seeds: Sequence[int], **size: str) -> list[Cell]:
-    """All treatments in both bases, and coarse and fine training beside them, seed by seed."""
-    made = []
-    for k, seed in enumerate(seeds):
-        places = [("spline", "multilevel", rows) for rows in ROWS]
-        if k < FEW:
-            places += [("ReLU", "multilevel", rows) for rows in ROWS]
-            places += [(model, fidelity, "free") for model in BASES for fidelity in ("coarse", "fine")]
-        names = ("model", "fidelity", "rows")
-        made += [GRID.cell(seed, **dict(zip(names, place, strict=True)), **size) for place in places]
-    return made
+    """All treatments in the spline basis, fewer in the ReLU basis, and balanced rows on the seeds of Table 2."""
+    few, placebos = seeds[:FEW], seeds[:PLACEBOS]
+    places = [(seed, "spline", rows) for seed in seeds for rows in ROWS]
+    places += [(seed, "ReLU", rows) for seed in few for rows in ("free", "balanced")]
+    places += [(seed, "ReLU", "moved") for seed in placebos]
+    places += [(seed, model, "balanced") for seed in OF_TABLE[: len(seeds)] for model in BASES]
+    return [GRID.cell(seed, model=model, rows=rows, **size) for seed, model, rows in places]
 
 
 QUICK = {"samples": "300", "divisor": "8"}
