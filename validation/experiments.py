@@ -51,8 +51,9 @@ EXPERIMENTS: tuple[Row, ...] = (
         " 1/20; 200 seeds on which the bounds were not chosen",
         corrects="5.1, Table 2: multilevel cells, whose means bad runs decide"),
     Row("R13", "ours", "in the set-up of Table 2 at least half of the multilevel runs in the ReLU basis rest: three"
-        " refinements lower the loss of the coarse level by less than 1 %; of these runs at least two in five move if the"
-        " rows of the first layer are multiplied by powers of two after each refinement, which changes no bit of any value",
+        " refinements lower the loss of the coarse level by less than 1 %; of these runs at least two in five move if"
+        " the rows of the first layer are multiplied by powers of two after each refinement, which changes no bit of"
+        " any value",
         "runs of the same seeds with rows as they come, balanced, and moved by one unit in the last place; slopes along"
         " the negative gradient and spreads of nodes behind the first refinement",
         "Clopper-Pearson intervals at 95 %, above 1/2 and above 2/5; 60 seeds on which the bounds were not chosen",

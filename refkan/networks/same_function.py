@@ -9,10 +9,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from refkan.base import Array, FloatArray, Frozen, check_annotated, is_sequence, located
-from refkan.base.arguments import as_array, as_vector, check_choice, check_count, check_type
+from refkan.base.arguments import as_array, as_vector, check_choice, check_count, check_type, real
 from refkan.networks.composition import Composition
 from refkan.networks.layers import BASES, Layer, require_knots
 from refkan.networks.node_maps import NodeMap
+from refkan.networks.sweeps.statistics_sweep import Statistics
 
 
 class Coordinates(Frozen, eq=True):
@@ -160,6 +161,63 @@ class SameFunction(Composition):
         if not any(layer.has_knots for layer in self.layers):
             raise ValueError("with_free_knots needs a network with knots; got none")
         return self._with(layer.with_free_knots() for layer in self.layers)
+
+    def balance(self, theta: Any) -> FloatArray:
+        r"""Return parameters of the same function, of which the mean-std and min-max maps scale by about one.
+
+        Such a map, z = s y + t, does not change z if the layer before it multiplies a node by c > 0. The blocks
+        `homogeneous` of that layer, of degree k, are multiplied by 2^e, e = log2(s)/k rounded: the map then has
+        2^(-k/2) < s <= 2^(k/2). Powers of two change no bit of z, neither on the samples nor elsewhere. What changes
+        is the relative step of each row in descent, which is proportional to c^-2 (docs/gauge.md).
+
+        The following stay as they are: rows before other maps, which fix their scale; rows of layers whose outputs are
+        not homogeneous, such as tanh; rows that would leave the range of normal numbers; and shifts, which descent
+        does not see.
+
+        Parameters
+        ----------
+        theta : array (n_params,)
+
+        Returns
+        -------
+        array (n_params,)
+
+        Raises
+        ------
+        ValueError, TypeError, DegenerateNodeError
+            As `__call__`: for node maps that are not bound, and for a node that is constant on the statistics batch.
+        OverflowError
+            If the scale of a map is infinite or zero, because the spread of a node is nearly zero or infinite.
+
+        Examples
+        --------
+        >>> import numpy as np, refkan as rk
+        >>> x = np.linspace(0.0, 1.0, 9)[:, None]
+        >>> net, theta = rk.kan([1, 2, 1], 3, 2, node_map="min-max").initialize(np.random.default_rng(0), x)
+        >>> far = theta * np.where(np.arange(theta.size) < 8, 1e-9, 1.0)  # both rows of the first layer
+        >>> near = net.balance(far)
+        >>> bool(np.all(net(near, x) == net(far, x))), near[:8].round(2)
+        (True, array([-0.52, -0.36, -0.38,  2.24,  0.49,  0.27, -0.22, -0.48]))
+        """
+        theta = real("theta", as_vector("theta", theta, self.n_params))
+        self.require_bound()
+        balanced = theta.copy()
+        with np.errstate(over="ignore", divide="ignore"):  # of scales, which are looked at below
+            of_maps = Statistics(self, theta, slopes=False).constants
+        for k, constants in enumerate(of_maps):
+            layer, where, name = self.layers[k], self.slices[k], self.node_maps[k].name
+            if constants is None or layer.degree_of_homogeneity is None:
+                continue
+            scale, _ = constants
+            if not np.all((scale > 0) & (scale < np.inf)):
+                q = int(np.argmin((scale > 0) & (scale < np.inf)))
+                raise OverflowError(
+                    f"theta must keep the spread of node {q} after layer {k} within float64; its map {name!r} scales "
+                    f"by {scale[q]:g}: multiply the row of the node by a power of two"
+                )
+            exponents = np.ceil(np.log2(scale) / layer.degree_of_homogeneity - 0.5)
+            balanced[where] = layer.scaled_outputs(theta[where], exponents.astype(np.int64))
+        return balanced
 
     def convert(self, theta: Any, other: "SameFunction", allow_inexact: bool = False) -> FloatArray:
         r"""Return parameters of `other` that make it the same function of x as this network at theta.

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from refkan.base import Array, FloatArray, ShortRepr, as_array, as_samples, as_vector, check_choice, lazy
+from refkan.base import Array, FloatArray, IntArray, ShortRepr, as_array, as_samples, as_vector, check_choice, lazy
 from refkan.networks.layers.functions import Declared, ParameterBlocks
 from refkan.networks.layers.linearization import Linearization
 from refkan.splines.spaces import SplineSpace
@@ -195,6 +195,22 @@ class Layer(ShortRepr, ABC):
             for name in self.homogeneous:
                 blocks[name][q] = self.unpack(theta)[name][q] / self.degree_of_homogeneity
         return vectors
+
+    def scaled_outputs(self, theta: FloatArray, exponents: IntArray) -> FloatArray:
+        """Return theta with the blocks `homogeneous` of output q times 2^e_q: output q is then 2^(k e_q) times itself.
+
+        k is `degree_of_homogeneity`. Not a bit of a mantissa changes: rows of which 2^e_q would take an entry out of
+        the range of normal numbers keep their scale.
+        """
+        scaled = theta.copy()
+        blocks = [self.unpack(scaled)[name].reshape(self.n_outputs, -1) for name in self.homogeneous]
+        rows = np.concatenate(blocks, axis=1)
+        there = np.ldexp(rows, exponents[:, None])
+        exact = (np.ldexp(there, -exponents[:, None]) == rows).all(axis=1)
+        kept = np.where(exact, exponents, 0)
+        for block in blocks:
+            block[...] = np.ldexp(block, kept[:, None])
+        return scaled
 
     def input_scaling_vectors(self, theta: FloatArray) -> FloatArray:
         """Return P rows (or none): row p has the effect of a relative change of input p."""

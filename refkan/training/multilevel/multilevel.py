@@ -33,6 +33,7 @@ def minimize_multilevel(
     method: str | Trainer = "lbfgs",
     *,
     factors: Any = 2,
+    balance: bool = False,
     callback: LevelCallback | None = None,
     checkpoint: Checkpoints | str | PathLike[str] | None = None,
     progress: bool | Report | None = False,
@@ -46,7 +47,8 @@ def minimize_multilevel(
                               theta_{l+1} = P_l theta_l
 
     Every level is a new minimisation: L-BFGS and Adam start without memory, damping as at first. Each starts at the
-    best point of the level before. After each prolongation the two networks are compared on the samples and off them.
+    best point of the level before. After each prolongation, and after rows are balanced, the two networks are compared
+    on the samples and off them.
 
     Parameters
     ----------
@@ -63,6 +65,10 @@ def minimize_multilevel(
         geometry and gradient if they are given, that returns a `Result`: your own training on each level.
     factors : int or sequence
         By how much intervals are cut: one number for all refinements, or one entry for each, a number or one a layer.
+    balance : bool
+        Whether rows before mean-std and min-max maps are multiplied by powers of two after each prolongation, see
+        `Network.balance`. The function stays as it is; a level whose descent the scale of a row would stop goes on. It
+        does nothing under other maps.
     callback : callable, optional
         Called as ``callback(level, state)`` after every step, with a `Level` and a `State`; StopIteration ends the
         level, and the next one begins. Not called for levels that are resumed.
@@ -115,7 +121,7 @@ def minimize_multilevel(
         raise TypeError(f"problem must offer net, its network; got {type(problem).__name__}: pass {remedy}")
     net = problem.net
     check_type("problem.net", net, Network)
-    changes = [Refined(factor) for factor in as_factors(factors, steps)]
+    changes = [Refined(factor, balance) for factor in as_factors(factors, steps)]
     require_nested(problem, changes)
     start = real("theta", as_vector("theta", theta, net.n_params)).copy()
     if callback is not None:

@@ -33,6 +33,9 @@ Comparison = Callable[[Network, FloatArray, Network, FloatArray, FloatArray | No
 class Refined(Checked):
     """A change that cuts every interval into `factor` equal ones, for all layers or one a layer, as `Network.refine`.
 
+    With `balance` the rows before mean-std and min-max maps are then multiplied by powers of two, see
+    `Network.balance`: neither changes the function.
+
     Examples
     --------
     >>> import refkan as rk
@@ -44,6 +47,7 @@ class Refined(Checked):
     """
 
     factor: int | tuple[int, ...] = 2
+    balance: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,7 +58,10 @@ class Refined(Checked):
         """Apply it to the network of a problem."""
         refuse_what_is_no_loss("problem", problem, "value_and_gradient")
         fine = problem.net.refine(self.factor)
-        return fine, problem.net.convert(theta, fine)
+        there = problem.net.convert(theta, fine)
+        if self.balance:
+            there = fine.balance(there)
+        return fine, there
 
 
 class Stage(Checked):
@@ -112,7 +119,7 @@ class Stage(Checked):
         --------
         >>> from refkan.training.multilevel import Stage
         >>> [(stage.survivors, stage.change) for stage in Stage.refined([9, 9], [4, 1])]
-        [(4, None), (1, Refined(factor=2))]
+        [(4, None), (1, Refined(factor=2, balance=False))]
         """
         steps = check_schedule(schedule)
         if samples is None:

@@ -1,0 +1,430 @@
+"""The free gauge of maps that take statistics: each formula of docs/gauge.md, and the parameters of `balance`."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import refkan as rk
+from refkan.networks.node_maps import NODE_MAPS
+from tests.shared.factories import EDGE_KINDS, EPS, EVERY_NETWORK, POLICIES, NetworkCase, samples
+from tests.shared.refusals import refused
+
+STATISTICS = ("mean-std", "min-max")
+WITH_GAUGE = [case for case in EVERY_NETWORK if case.couples_samples] + [
+    NetworkCase("chebyshev", node_map, order=5) for node_map in STATISTICS
+]
+with_gauge = pytest.mark.parametrize("case", WITH_GAUGE, ids=str)
+TARGETS = np.random.default_rng(8).standard_normal((60, 2))
+
+
+@pytest.fixture
+def plain():
+    """The engine that compiles nothing."""
+    with rk.use_engine("plain"):
+        yield
+
+
+def homogeneous(layer):
+    """Which parameters of a layer belong to each output's homogeneous blocks, (Q, m)."""
+    blocks = layer.unpack(np.arange(layer.n_params, dtype=float))
+    rows = [blocks[name].reshape(layer.n_outputs, -1) for name in layer.homogeneous]
+    return np.concatenate(rows, axis=1).astype(int)
+
+
+def rows_of(net):
+    """The parameters of every row before a map that takes statistics, in theta."""
+    return [net.slices[k].start + row for k in net.statistics_maps for row in homogeneous(net.layers[k])]
+
+
+def scaled(net, theta, factors):
+    """Theta with these rows times numbers."""
+    made = theta.copy()
+    for row, factor in zip(rows_of(net), factors, strict=True):
+        made[row] *= factor
+    return made
+
+
+def mixed(node_map="min-max", last="min-max"):
+    """Cubes of a dense layer, SiLU edges, splines with free knots, and splines: every degree and every part."""
+    space = rk.SplineSpace.uniform(3, 4)
+    layers = (
+        rk.DenseLayer(2, 2, "relu3"),
+        rk.SiluLayer(rk.SplineLayer((space,) * 2, 3)),
+        rk.SplineLayer((rk.SplineSpace.from_breakpoints(3, space.breakpoints),) * 3, 2, free_knots=True),
+        rk.SplineLayer((space,) * 2, 1),
+    )
+    maps = (NODE_MAPS[node_map], NODE_MAPS["mean-std"], NODE_MAPS[last])
+    return rk.Network(layers, maps).initialize(np.random.default_rng(11), samples(60))
+
+
+# The group
+
+
+@pytest.mark.parametrize("outside", POLICIES[:2])
+@pytest.mark.parametrize("kind", ["spline", "chebyshev"])
+def test_scales_and_shifts_of_nodes_change_nothing_exactly(kind, outside):
+    """Over the rationals, in theta whose multiples are floats: y -> 3 y + 5/4 and y -> y/7 behind min-max maps."""
+    net, _ = NetworkCase(kind, "min-max", outside).start(samples(6))
+    theta = np.random.default_rng(1).integers(-64, 64, net.n_params) / 64.0
+    x = np.array([[0.125, 0.75], [0.5, 0.25], [1.5, -0.25]])
+    moved = scaled(net, theta, (3.0, 64.0, 1.0))
+    for vectors, shift in zip(net.layers[0].constant_vectors(theta, x), (1.25, -3.0, 0.5), strict=True):
+        moved[net.slices[0]] += shift * vectors[0][net.slices[0]]
+    before, after = (rk.truth.of(net, at, x).value for at in (theta, moved))
+    assert before == after
+    for name in ("affine", "sigmoid", "none"):  # which hold the scale
+        other, _ = NetworkCase(kind, name, outside).start(samples(6))
+        assert not np.allclose(other(theta, x), other(moved, x))
+
+
+def test_a_reflection_of_a_node_is_a_reflection_of_the_splines_behind_it():
+    """y -> -y is z -> a + b - z; on knots symmetric in the domain the coefficients behind change their order."""
+    net, _ = NetworkCase("spline", "min-max").start(samples(6))
+    theta = np.random.default_rng(1).integers(-64, 64, net.n_params) / 64.0
+    turned = scaled(net, theta, (1.0, -1.0, 1.0))
+    behind = net.unpack(turned)[1]["coefficients"]
+    behind[:, 1] = behind[:, 1, ::-1].copy()
+    x = np.array([[0.125, 0.75], [0.5, 0.25], [1.5, -0.25]])
+    assert rk.truth.of(net, theta, x).value == rk.truth.of(net, turned, x).value
+    assert not np.allclose(net(theta, x), net(scaled(net, theta, (1.0, -1.0, 1.0)), x))
+
+
+# balance
+
+
+def wildly(net, theta, seed=0):
+    """Theta with rows times powers of ten, of ten orders and more."""
+    factors = 10.0 ** np.random.default_rng(seed).uniform(-12, 12, len(rows_of(net)))
+    return scaled(net, theta, factors)
+
+
+def scales(net, theta):
+    """Scales of the maps that take statistics."""
+    frozen = net.freeze(theta)
+    return [frozen.node_maps[k].scale for k in net.statistics_maps]
+
+
+@with_gauge
+def test_balance_changes_no_bit(case):
+    net, theta = case.start(samples(60))
+    far = wildly(net, theta)
+    near = net.balance(far)
+    x = np.concatenate([samples(60), samples(40, seed=5, reach=0.5)])
+    for engine in ("plain", "fast"):
+        with rk.use_engine(engine):
+            np.testing.assert_array_equal(net(near, x), net(far, x))
+            np.testing.assert_array_equal(net.balance(far), near)
+    for scale in scales(net, near):
+        assert np.all((scale > 2**-0.5) & (scale <= 2**0.5))
+    assert max(np.abs(np.log2(scale)).max() for scale in scales(net, far)) > 10
+    np.testing.assert_array_equal(net.balance(near), near)
+    kept = np.setdiff1d(np.arange(net.n_params), np.concatenate(rows_of(net)))
+    np.testing.assert_array_equal(near[kept], far[kept])
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize(("node_map", "last"), [("min-max", "mean-std"), ("mean-std", "min-max"), ("min-max", "none")])
+def test_balance_of_layers_of_all_kinds_behind_each_other(node_map, last):
+    net, theta = mixed(node_map, last)
+    far = wildly(net, theta)
+    near = net.balance(far)
+    x = samples(40, seed=5, reach=0.5)
+    np.testing.assert_array_equal(net(near, x), net(far, x))
+    degrees = [net.layers[k].degree_of_homogeneity for k in net.statistics_maps]
+    assert degrees[:2] == [3, 1]
+    for degree, scale in zip(degrees, scales(net, near), strict=True):
+        assert np.all((scale > 2 ** (-degree / 2)) & (scale <= 2 ** (degree / 2)))
+    problem = rk.LeastSquares(net, samples(60), TARGETS[:, :1])
+    assert problem.value(near) == problem.value(far)
+
+
+@pytest.mark.usefixtures("plain")
+def test_balance_is_the_identity_where_no_scale_is_free():
+    cases = [case for case in EVERY_NETWORK if not case.couples_samples and case.outside == "linear"]
+    for case in [*cases, NetworkCase("mlp-tanh", "none")]:
+        net, theta = case.start(samples(20))
+        np.testing.assert_array_equal(net.balance(theta), theta)
+    bounded = rk.Network(
+        (rk.DenseLayer(2, 2, "tanh"), rk.SplineLayer((rk.SplineSpace.uniform(3, 2),) * 2, 1)), (NODE_MAPS["min-max"],)
+    )
+    net, theta = bounded.initialize(0, samples(20))
+    made = net.balance(theta)
+    np.testing.assert_array_equal(made, theta)  # tanh is not homogeneous
+    made[0] += 1.0
+    assert made[0] != theta[0]  # a copy
+
+
+@pytest.mark.usefixtures("plain")
+def test_rows_that_would_leave_the_range_of_numbers_keep_their_scale():
+    net, theta = NetworkCase("spline", "min-max").start(samples(60))
+    far = scaled(net, theta, (2.0**40, 2.0**40, 2.0**-40))
+    coefficients = net.unpack(far)[0]["coefficients"]
+    coefficients[1, 0, 0] = 2.0**-1040 + 2.0**-1074  # 2^-40 times this is no number
+    near = net.unpack(net.balance(far))[0]["coefficients"]
+    np.testing.assert_array_equal(near[1], coefficients[1])
+    assert np.all(near[0] != coefficients[0])
+    x = samples(40, seed=5)
+    np.testing.assert_array_equal(net(net.balance(far), x), net(far, x))
+
+
+@pytest.mark.usefixtures("plain")
+def test_what_cannot_be_balanced_is_refused():
+    x = samples(60)
+    net, theta = NetworkCase("spline", "min-max").start(x)
+    refused(lambda: net.balance(theta[:-1]), r"theta must have length")
+    refused(lambda: net.balance(np.where(np.arange(theta.size) == 3, np.nan, theta)), r"theta.* NaN|nan")
+    refused(
+        lambda: NetworkCase("spline", "min-max").build().balance(theta), "node map 'min-max' after layer 0 is not bou"
+    )
+    constant = theta.copy()
+    net.unpack(constant)[0]["coefficients"][1] = 0.5
+    refused(lambda: net.balance(constant), "DegenerateNodeError: node 1 after layer 0 has range")
+    one = replace(net, statistics=x[:1])
+    refused(lambda: one.balance(theta), "DegenerateNodeError: node 0 after layer 0 has range 0")
+    refused(
+        lambda: net.balance(1e-312 * theta), "OverflowError: theta must keep the spread of node 0 after layer 0 with"
+    )
+
+
+# Descent
+
+
+def problem_of(case):
+    net, theta = case.start(samples(60))
+    return rk.LeastSquares(net, samples(60), TARGETS), theta
+
+
+@with_gauge
+@pytest.mark.usefixtures("plain")
+def test_gradients_are_orthogonal_to_the_gauge(case):
+    """g . v = 0 for each row, and the sum of g over the coefficients of each edge is 0: to rounding."""
+    problem, theta = problem_of(case)
+    net, g = problem.net, problem.gradient(theta)
+    for row in rows_of(net):
+        terms = g[row] * theta[row]
+        assert abs(terms.sum()) <= 200 * EPS * np.abs(terms).sum()
+        assert np.abs(terms).sum() > 1e-8
+    if case.kind == "spline" and case.outside != "natural":
+        of_edges = net.unpack(g)[0]["coefficients"]
+        assert np.all(np.abs(of_edges.sum(axis=2)) <= 200 * EPS * np.abs(of_edges).sum(axis=2))
+
+
+@pytest.mark.usefixtures("plain")
+def test_under_maps_that_hold_the_scale_it_is_not():
+    problem, theta = problem_of(NetworkCase("spline", "affine"))
+    terms = problem.gradient(theta)[rows_of(problem_of(NetworkCase("spline", "min-max"))[0].net)[0]]
+    terms = terms * theta[: terms.size]
+    assert abs(terms.sum()) > 1e-3 * np.abs(terms).sum()
+
+
+@pytest.mark.parametrize("case", [case for case in WITH_GAUGE if not case.free_knots], ids=str)
+@pytest.mark.usefixtures("plain")
+def test_derivatives_are_homogeneous(case):
+    """g(2^e v) = 2^-e g(v) bit by bit; H v = -g on the row, 0 elsewhere."""
+    problem, theta = problem_of(case)
+    net = problem.net
+    row = rows_of(net)[1]
+    factors = (1.0, 2.0**20, 1.0)
+    expected = problem.gradient(theta)
+    expected[row] *= 2.0**-20
+    np.testing.assert_array_equal(problem.gradient(scaled(net, theta, factors)), expected)
+    along, g = np.zeros(theta.size), problem.gradient(theta)
+    along[row] = theta[row]
+    wanted = np.zeros(theta.size)
+    wanted[row] = -g[row]
+    if case.kind in EDGE_KINDS and case.outside == "polynomial":
+        H = problem.hessian(theta)
+        assert np.all(np.abs(H @ along - wanted) <= 1e-12 * (np.abs(H) @ np.abs(along)).max())
+
+
+def row_norms(net, theta):
+    return np.array([np.linalg.norm(theta[row]) for row in rows_of(net)])
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize(
+    "case", [NetworkCase("spline", m) for m in STATISTICS] + [NetworkCase("silu", "min-max")], ids=str
+)
+def test_gradient_descent_grows_rows_by_the_law(case):
+    """|v'|^2 = |v|^2 + eta^2 |g|^2 for each row at each step."""
+    problem, theta = problem_of(case)
+    seen = []
+    rk.minimize(problem, theta, "gd", 30, learning_rate=0.05, callback=lambda state: seen.append(state.theta.copy()))
+    assert len(seen) == 30
+    for before, after in zip([theta, *seen], seen, strict=False):
+        g = problem.gradient(before)
+        for row in rows_of(problem.net):
+            grown = np.sum(before[row] ** 2) + 0.05**2 * np.sum(g[row] ** 2)
+            assert np.sum(after[row] ** 2) == pytest.approx(grown, rel=1e-14)
+    assert np.all(row_norms(problem.net, seen[-1]) > row_norms(problem.net, theta))
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("geometry", ["spline", "relu"])
+def test_in_another_geometry_the_norm_of_that_geometry_grows(geometry):
+    """Descent in v = A^T u, or in u = A^-T v: |v|^2 grows by eta^2 |grad_v|^2, v the coefficients of the geometry."""
+    problem, theta = problem_of(NetworkCase("scaled-relu", "min-max"))
+    net, seen = problem.net, []
+    keep = lambda state: seen.append(state.theta.copy())  # noqa: E731
+    rk.minimize(problem, theta, "gd", 5, geometry, learning_rate=1e-3, callback=keep)
+    coordinates = net.coordinates(geometry)
+    for before, after in zip([theta, *seen], seen, strict=False):
+        v, w = coordinates.to(before), coordinates.to(after)
+        g = coordinates.gradient(problem.gradient(before))
+        for row in rows_of(net):
+            growth = np.sum(w[row] ** 2) - np.sum(v[row] ** 2)
+            assert growth == pytest.approx(1e-6 * np.sum(g[row] ** 2), rel=1e-6, abs=1e-11 * np.sum(v[row] ** 2))
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_gauge_is_a_learning_rate():
+    """Descent from 2^e v with rate eta is, bit by bit, descent from v with 4^-e eta on this row."""
+    problem, theta = problem_of(NetworkCase("spline", "min-max"))
+    exponents, rate = np.array([3, -2, 0]), 0.25
+    rates = np.full(theta.size, rate)
+    for row, e in zip(rows_of(problem.net), exponents, strict=True):
+        rates[row] *= 4.0**-e
+    far, near = scaled(problem.net, theta, 2.0**exponents), theta
+    for _ in range(20):
+        far = far - rate * problem.gradient(far)
+        near = near - rates * problem.gradient(near)
+        np.testing.assert_array_equal(far, scaled(problem.net, near, 2.0**exponents))
+
+
+@pytest.mark.usefixtures("plain")
+def test_damping_is_a_learning_rate_too():
+    """(J^T J + d I) s = -J^T e at a v is, with s = a s', the same system at v with d a^2 on this row."""
+    problem, theta = problem_of(NetworkCase("spline", "mean-std"))
+    net, a, damping = problem.net, 8.0, 1e-2
+    row = rows_of(net)[0]
+    far = scaled(net, theta, (a, 1.0, 1.0))
+
+    def step(at, weights):
+        e, J = problem.residual_and_jacobian(at)
+        return np.linalg.solve(J.T @ J + damping * np.diag(weights), -J.T @ e)
+
+    weights, unscaled = np.ones(theta.size), step(far, np.ones(theta.size))
+    weights[row] = a**2
+    unscaled[row] /= a
+    np.testing.assert_allclose(unscaled, step(theta, weights), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("method", ["gd", "lbfgs", "self-scaled-broyden", "levenberg-marquardt"])
+def test_descent_does_not_move_shifts(method):
+    """The sum of the coefficients of each edge before the map stays; under Adam, which is not isotropic, it moves."""
+    problem, theta = problem_of(NetworkCase("spline", "mean-std"))
+    options = {"learning_rate": 0.05} if method == "gd" else {}
+    sums = lambda at: problem.net.unpack(at)[0]["coefficients"].sum(axis=2)  # noqa: E731
+    for name, more in ((method, options), ("adam", {})):
+        moved = np.abs(sums(rk.minimize(problem, theta, name, 15, **more).theta) - sums(theta)).max()
+        assert (moved > 1e-3) if name == "adam" else (moved < 1e-11)
+
+
+@pytest.mark.usefixtures("plain")
+def test_quasi_newton_steps_shrink_rows():
+    """A step along a row changes no gradient along it, y . s = 0; nothing then holds the norm: some steps shrink it."""
+    problem, theta = problem_of(NetworkCase("spline", "min-max"))
+    net, row = problem.net, rows_of(problem.net)[0]
+    s = np.zeros(theta.size)
+    s[row] = 0.5 * theta[row]
+    y = problem.gradient(theta + s) - problem.gradient(theta)
+    assert abs(y @ s) <= 100 * EPS * np.abs(y * s).sum()
+    assert np.linalg.norm(y[row] + problem.gradient(theta)[row] / 3) <= 1e-12 * np.linalg.norm(y[row])
+    norms = [row_norms(net, theta)]
+    rk.minimize(problem, theta, "lbfgs", 60, callback=lambda state: norms.append(row_norms(net, state.theta)))
+    assert (np.diff(norms, axis=0) < -1e-6).any()
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("a", [2.0**-12, 2.0**12])
+def test_the_condition_number_is_as_large_as_the_gauge_makes_it(a):
+    """kappa(J^T J) >= |J_v|^2/(a^2 |J_rest|^2) and its inverse, where neither block alone has the rank of J."""
+    problem, theta = problem_of(NetworkCase("spline", "min-max"))
+    row = rows_of(problem.net)[0]
+    rest = np.setdiff1d(np.arange(theta.size), row)
+
+    def singular(at):
+        values = np.linalg.svd(problem.jacobian(at), compute_uv=False)
+        return values[values > 1e-9 * values[0]]
+
+    J = problem.jacobian(theta)
+    v, others = (np.linalg.norm(J[:, block], 2) for block in (row, rest))
+    ratio = (v / (a * others)) ** 2
+    values = singular(scaled(problem.net, theta, (a, 1.0, 1.0)))
+    assert values.size == singular(theta).size
+    assert (values[0] / values[-1]) ** 2 >= max(ratio, 1 / ratio) * (1 - 1e-6)
+    assert (values[0] / values[-1]) ** 2 > 20 * (singular(theta)[0] / singular(theta)[-1]) ** 2
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_row_that_is_too_short_becomes_as_much_too_long():
+    """n' = n + (eta gamma)^2/n = 2 eta gamma cosh(log(n/(eta gamma))): n and its mirror image give the same n'."""
+    problem, theta = problem_of(NetworkCase("spline", "min-max"))
+    row, rate = rows_of(problem.net)[0], 0.1
+    theta[row] /= np.linalg.norm(theta[row])
+    gamma = np.linalg.norm(problem.gradient(theta)[row])
+    for t in (-6.0, -1.0, 0.0, 1.0, 6.0):
+        n = rate * gamma * np.exp(t)
+        at = scaled(problem.net, theta, (np.sqrt(n), 1.0, 1.0))
+        g = problem.gradient(at)[row]
+        after = at[row] - rate * g
+        assert np.sum(after**2) == pytest.approx(2 * rate * gamma * np.cosh(t), rel=1e-12)
+        turned = np.arccos(np.clip(after @ at[row] / np.sqrt(n * np.sum(after**2)), -1, 1))
+        assert np.tan(turned) == pytest.approx(rate * gamma / n, rel=1e-6)
+
+
+# Kinks of min-max maps
+
+TIED = np.array([[1.0, 0.25], [0.25, 1.0], [0.0, 0.0], [0.5, 0.25], [0.25, 0.375], [0.125, 0.5]])
+"""W = (1, 1) sends the first two samples to the greatest value of the node, the third to the least."""
+
+
+def tied(seed, x):
+    """A node W x, a min-max map and splines, at W = (1, 1), with random targets and coefficients."""
+    layers = rk.DenseLayer(2, 1, bias=False), rk.SplineLayer((rk.SplineSpace.uniform(3, 2),), 1)
+    net, theta = rk.Network(layers, (NODE_MAPS["min-max"],)).initialize(0, x)
+    rng = np.random.default_rng(seed)
+    theta = np.concatenate([[1.0, 1.0], rng.standard_normal(theta.size - 2)])
+    y = rng.standard_normal((6, 1))
+    return theta, y[: len(x)], net
+
+
+@pytest.mark.usefixtures("plain")
+def test_at_a_tie_the_negative_gradient_may_lead_upwards():
+    """Pieces differ by mu (x_i - x_j) in the row; along -g_i sample j takes over, where the slope is -g_i . g_j."""
+    swap, found = [1, 0, 2, 3, 4, 5], 0
+    for seed in range(60):
+        theta, y, net = tied(seed, TIED)
+        problem = rk.LeastSquares(net, TIED, y)
+        other = rk.LeastSquares(replace(net, statistics=TIED[swap]), TIED[swap], y[swap])
+        gi, gj = problem.gradient(theta), other.gradient(theta)  # derivatives follow the first of equal samples
+        assert problem.value(theta) == pytest.approx(other.value(theta), rel=1e-15)
+        jump = gi - gj
+        np.testing.assert_allclose(jump[2:], 0, atol=1e-14)
+        apart = TIED[0] - TIED[1]
+        np.testing.assert_allclose(jump[:2], apart * (jump[:2] @ apart) / (apart @ apart), atol=1e-14)
+        takes_over = (TIED[1] - TIED[0]) @ -gi[:2] > 1e-3
+        if not takes_over or gi @ gj > -1e-2 * np.linalg.norm(gi) * np.linalg.norm(gj):
+            continue
+        found += 1
+        t = 1e-7 / np.linalg.norm(gi)
+        rise = (problem.value(theta - t * gi) - problem.value(theta)) / t
+        assert rise == pytest.approx(-(gi @ gj), rel=1e-3)
+        assert rise > 0
+        behind = np.where(np.arange(theta.size) < 2, 0.0, gi)  # the coefficients behind the map have one gradient
+        fall = (problem.value(theta - t * behind) - problem.value(theta)) / t
+        assert fall == pytest.approx(-(behind @ behind), rel=1e-3)
+    assert found >= 3
+
+
+@pytest.mark.usefixtures("plain")
+def test_samples_given_twice_are_no_tie():
+    x = np.concatenate([TIED[:1], TIED[2:], TIED[:1]])
+    theta, _, net = tied(1, x)
+    y = np.random.default_rng(3).standard_normal((len(x), 1))
+    problem = rk.LeastSquares(net, x, y)
+    other = rk.LeastSquares(replace(net, statistics=x[::-1]), x, y)
+    np.testing.assert_allclose(problem.gradient(theta), other.gradient(theta), rtol=1e-13, atol=1e-15)
+    assert rk.checks.gradient_check(problem.value, problem.gradient, theta).ok
