@@ -375,6 +375,87 @@ def test_a_row_that_is_too_short_becomes_as_much_too_long():
         assert np.tan(turned) == pytest.approx(rate * gamma / n, rel=1e-6)
 
 
+@pytest.mark.usefixtures("plain")
+def test_rows_grow_like_the_fourth_root_of_the_steps_at_least():
+    """|v_K|^4 >= |v_0|^4 + 2 eta^2 sum gamma^2, and rows turn by at most K eta Gamma/|v_0|^2 in K steps."""
+    problem, theta = problem_of(NetworkCase("spline", "min-max"))
+    row, rate, gammas, turns = rows_of(problem.net)[0], 0.05, [], []
+    first = np.sum(theta[row] ** 2)
+    for _ in range(40):
+        g = problem.gradient(theta)
+        gammas.append(np.linalg.norm(g[row]) * np.linalg.norm(theta[row]))
+        after = theta - rate * g
+        cosine = after[row] @ theta[row] / np.linalg.norm(after[row]) / np.linalg.norm(theta[row])
+        turns.append(np.arccos(min(cosine, 1.0)))
+        theta = after
+    assert np.sum(theta[row] ** 2) ** 2 >= first**2 + 2 * rate**2 * np.sum(np.square(gammas))
+    assert sum(turns) <= 40 * rate * max(gammas) / first
+
+
+@pytest.mark.usefixtures("plain")
+def test_adam_sees_the_gauge_as_a_learning_rate_of_another_power():
+    """Without epsilon Adam from 2^e v with rate eta is Adam from v with 2^-e eta on this row."""
+    problem, theta = problem_of(NetworkCase("spline", "min-max"))
+    rows, exponent, options = rows_of(problem.net), 3, {"learning_rate": 0.01, "epsilon": 1e-300}
+    far = rk.minimize(problem, scaled(problem.net, theta, (2.0**exponent, 1.0, 1.0)), "adam", 1, **options).theta
+    near = rk.minimize(problem, theta, "adam", 1, **options).theta
+    others = np.setdiff1d(np.arange(theta.size), rows[0])
+    np.testing.assert_array_equal(far[others], near[others])
+    step, expected = far[rows[0]] * 2.0**-exponent - theta[rows[0]], (near - theta)[rows[0]] * 2.0**-exponent
+    np.testing.assert_allclose(step, expected, rtol=1e-12, atol=1e-16)
+
+
+def inverse_update(H, s, y):
+    """The BFGS update of an inverse matrix."""
+    V = np.eye(s.size) - np.outer(s, y) / (s @ y)
+    return V @ H @ V.T + np.outer(s, s) / (s @ y)
+
+
+@pytest.mark.usefixtures("plain")
+def test_quasi_newton_from_another_gauge_is_another_first_matrix():
+    """Iterates from D theta with H_0 = I are D times those from theta with H_0 = D^-2."""
+    problem, theta = problem_of(NetworkCase("spline", "mean-std"))
+    D = np.ones(theta.size)
+    D[rows_of(problem.net)[0]] = 4.0
+    far, near = D * theta, theta
+    H_far, H_near = np.eye(theta.size), np.diag(D**-2)
+    for _ in range(6):
+        g_far, g_near = problem.gradient(far), problem.gradient(near)
+        s_far, s_near = -0.3 * H_far @ g_far, -0.3 * H_near @ g_near
+        far, near = far + s_far, near + s_near
+        H_far = inverse_update(H_far, s_far, problem.gradient(far) - g_far)
+        H_near = inverse_update(H_near, s_near, problem.gradient(near) - g_near)
+        np.testing.assert_allclose(far, D * near, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(H_far, D[:, None] * H_near * D, rtol=0, atol=1e-7 * np.abs(H_far).max())
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_step_of_a_line_search_falls_like_the_square_of_the_scale():
+    """t = |g|^2/(g . H g) is c^2 |g_v|^2/(g_v . H_vv g_v) (1 + O(c^2)) for c v, c -> 0: all other parameters rest."""
+    problem, theta = problem_of(NetworkCase("spline", "mean-std", "polynomial"))
+    row = rows_of(problem.net)[0]
+    g, H = problem.gradient(theta)[row], problem.hessian(theta)[np.ix_(row, row)]
+    limit = (g @ g) / (g @ H @ g)
+    departures = []
+    for c in (2.0**-8, 2.0**-10):
+        at = scaled(problem.net, theta, (c, 1.0, 1.0))
+        g, H = problem.gradient(at), problem.hessian(at)
+        departures.append((g @ g) / (g @ H @ g) / (c**2 * limit) - 1)
+    assert abs(departures[0]) < 0.1
+    assert departures[0] / departures[1] == pytest.approx(16, rel=0.05)
+
+
+@pytest.mark.usefixtures("plain")
+def test_of_two_samples_the_whole_row_is_free():
+    """Min-max maps send them to the ends, whatever the row is."""
+    x = samples(60)[:2]
+    net, theta = NetworkCase("spline", "min-max").start(x)
+    problem = rk.LeastSquares(net, x, TARGETS[:2])
+    g = problem.gradient(theta)
+    assert np.abs(g[net.slices[0]]).max() <= 100 * EPS * np.abs(g).max()
+    assert np.abs(g).max() > 1e-3
+
+
 # Kinks of min-max maps
 
 TIED = np.array([[1.0, 0.25], [0.25, 1.0], [0.0, 0.0], [0.5, 0.25], [0.25, 0.375], [0.125, 0.5]])

@@ -21,7 +21,7 @@ from tests.shared.public_names import public_callables
 NOT_CALLED_BY_USERS = {
     r"splines\.sums\..*": "inner loops, on arrays that networks have checked",
     r"networks\.layers\.(linearization|functions)\..*": "inner loops, on arrays that networks have checked",
-    r"networks\.layers\..*\.(at|declare|linearize|rows|tables|truth_form|describe|jumps|starting_s|constant_.*|.*scaling_vectors|"
+    r"networks\.layers\..*\.(at|declare|linearize|rows|tables|truth_form|describe|jumps|starting_s|constant_.*|.*scaling_vectors|scaled_outputs|"
     r"null_vectors|matched_gaussian|is_constant_at|refitted|require_derivatives|spline_coefficients|spaces_at|"
     r"draw_spline_coefficients|between_bases|unpack|convert|initialize|with_fixed_knots|change_basis|"
     r"on_domains)": "what networks ask of a layer, with arrays that they have checked",
