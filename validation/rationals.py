@@ -11,7 +11,7 @@ import flint
 import numpy as np
 
 from refkan import truth
-from refkan.analysis.exact import as_fractions
+from refkan.analysis.exact.spectra.rational import as_fractions
 
 Vector = Sequence[Fraction]
 Matrix = list[list[Fraction]]

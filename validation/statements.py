@@ -7,12 +7,13 @@ from itertools import product
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from refkan import claims
 from refkan.base import Frozen
-from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Grid, Reading, Readings, Verdict, estimate, judge
-from refkan.claims.cells import Found, seeds_of
+from refkan.claims import Beside, Estimate, Figure, Grid, Reading, Readings, Verdict, estimate, judge
+from refkan.claims.cells import Cell, Found, seeds_of
 from refkan.claims.estimates import agree, twin
+from refkan.claims.experiments import Choice
 from refkan.claims.running.kept_parts import Parts, Resume, run_task
+from refkan.claims.statuses import Status
 
 Size = Mapping[str, str]
 """Values of the factors that say how large a run is."""
@@ -194,10 +195,10 @@ class ByCells(Frozen):
         right = bool(corrected) and agree(estimates) is False and agree(corrected) is True
         return Reading(choice, cells=tuple(cells), estimates=estimates, corrected=right, **more)
 
-    def checks(self, results: Sequence[Reading]) -> dict[str, dict[str, claims.Status]]:
+    def checks(self, results: Sequence[Reading]) -> dict[str, dict[str, Status]]:
         """Return the positive control and the twin of a statement that was judged, for `Verdict`."""
 
-        def statuses(change: Change, every: Callable[[list[bool]], bool]) -> dict[str, claims.Status]:
+        def statuses(change: Change, every: Callable[[list[bool]], bool]) -> dict[str, Status]:
             name, of = change
             seen = [of((*result.cells, *result.calibration)) for result in results]
             return {name: judge(every([twin(self.estimates(cells)) == "holds" for cells in seen]))}

@@ -8,7 +8,6 @@ never ``assert report``.
 from refkan.checks.adjoints import dot_check
 from refkan.checks.gradients import gradient_check, jacobian_check
 from refkan.checks.invariance import invariance_check
-from refkan.checks.reports import Report
 from refkan.checks.taylor import taylor_check
 
-__all__ = ["Report", "dot_check", "gradient_check", "invariance_check", "jacobian_check", "taylor_check"]
+__all__ = ["dot_check", "gradient_check", "invariance_check", "jacobian_check", "taylor_check"]

@@ -8,14 +8,6 @@ of its repository; ``refkan verify FILE`` does the same for anybody's claim file
 
 Examples
 --------
->>> from refkan.claims import FAILING, STATUSES, Status
->>> FAILING  # what a mutated twin must come out with
-('refuted', 'not reproduced', 'undecided')
->>> [status for status in STATUSES if status not in FAILING]
-['holds', 'holds under some readings', 'holds as corrected', 'pending']
->>> set(STATUSES) == set(Status.__args__)  # the type of statuses
-True
-
 A claim file states `ROWS`, and its `run` returns a verdict for each, with a mutated twin that must fail. This one can
 be saved and run by ``refkan verify FILE``; what else rows and verdicts hold, their own help says.
 
@@ -34,20 +26,16 @@ be saved and run by ``refkan verify FILE``; what else rows and verdicts hold, th
 ('holds', {'n = 2 in its place': 'refuted'})
 """
 
-from refkan.claims.cells import Cell, Grid
+from refkan.claims.cells import Grid
 from refkan.claims.estimates import Estimate, decide, estimate, exactly, twin
-from refkan.claims.experiments import Choice, Experiment, Factor
+from refkan.claims.experiments import Experiment, Factor
 from refkan.claims.readings import Beside, Reading, Readings
 from refkan.claims.rows import Row
-from refkan.claims.statuses import FAILING, STATUSES, Status, judge
+from refkan.claims.statuses import judge
 from refkan.claims.verdicts import Figure, Table, Verdict
 
 __all__ = [
-    "FAILING",
-    "STATUSES",
     "Beside",
-    "Cell",
-    "Choice",
     "Estimate",
     "Experiment",
     "Factor",
@@ -56,7 +44,6 @@ __all__ = [
     "Reading",
     "Readings",
     "Row",
-    "Status",
     "Table",
     "Verdict",
     "decide",

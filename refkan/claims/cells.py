@@ -18,7 +18,7 @@ class Cell(Checked, order=True):
 
     Examples
     --------
-    >>> from refkan.claims import Cell
+    >>> from refkan.claims.cells import Cell
     >>> Cell((("start", "normal"), ("points", "64")), seed=1234)["points"]
     '64'
     """

@@ -45,7 +45,8 @@ class Experiment(Checked):
 
     Examples
     --------
-    >>> from refkan.claims import Choice, Experiment, Factor
+    >>> from refkan.claims.experiments import Choice
+    >>> from refkan.claims import Experiment, Factor
     >>> factors = Factor("start", ("linear", "normal")), Factor("batch", ("all", "64"))
     >>> experiment = Experiment(factors, lambda choice, seed: {})
     >>> chosen: Choice = experiment.choose("start=normal")

@@ -17,34 +17,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from refkan.conformance.adapters.adapter import Adapter, Capabilities
-    from refkan.conformance.adapters.bases.jax_base import JaxAdapter, JaxModel
+    from refkan.conformance.adapters.bases.jax_base import JaxAdapter
     from refkan.conformance.adapters.bases.spline_base import SplineAdapter
     from refkan.conformance.adapters.bases.torch_base import TorchAdapter
-    from refkan.conformance.cases import CONVENTIONS, Case, Change, Frame, LayerSpec, Setting
+    from refkan.conformance.cases import CONVENTIONS, Case, LayerSpec
     from refkan.conformance.cases.catalogue import catalogue
-    from refkan.conformance.identification import Difference, Identification, identify
-    from refkan.conformance.judging.findings import Finding, Hint
+    from refkan.conformance.identification import identify
+    from refkan.conformance.judging.findings import Finding
     from refkan.conformance.judging.judge import Judge
     from refkan.conformance.judging.suite import parametrize_with_cases, pytest_suite
-    from refkan.conformance.programs.program_proofs import Proof, prove
+    from refkan.conformance.programs.program_proofs import prove
 
 __all__ = [
     "CONVENTIONS",
     "Adapter",
     "Capabilities",
     "Case",
-    "Change",
-    "Difference",
     "Finding",
-    "Frame",
-    "Hint",
-    "Identification",
     "JaxAdapter",
-    "JaxModel",
     "Judge",
     "LayerSpec",
-    "Proof",
-    "Setting",
     "SplineAdapter",
     "TorchAdapter",
     "catalogue",
@@ -58,15 +50,15 @@ if not TYPE_CHECKING:
     # Imported when first used: pytest loads the plugin of this package in every run.
     _PLACES = {
         "adapters.adapter": "Adapter Capabilities",
-        "adapters.bases.jax_base": "JaxAdapter JaxModel",
+        "adapters.bases.jax_base": "JaxAdapter",
         "adapters.bases.spline_base": "SplineAdapter",
         "adapters.bases.torch_base": "TorchAdapter",
-        "cases": "CONVENTIONS Case Change Frame LayerSpec Setting catalogue",
-        "identification": "Difference Identification identify",
-        "judging.findings": "Finding Hint",
+        "cases": "CONVENTIONS Case LayerSpec catalogue",
+        "identification": "identify",
+        "judging.findings": "Finding",
         "judging.judge": "Judge",
         "judging.suite": "parametrize_with_cases pytest_suite",
-        "programs.program_proofs": "Proof prove",
+        "programs.program_proofs": "prove",
     }
     _PLACE_OF = {name: f"refkan.conformance.{place}" for place, names in _PLACES.items() for name in names.split()}
 

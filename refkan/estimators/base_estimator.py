@@ -10,7 +10,7 @@ from refkan.base import FloatArray, Natural, NonNegative, check_annotated, check
 from refkan.base.arguments import check_below_one, check_positive, check_unmasked
 from refkan.base.extras import needed
 from refkan.networks import Network, kan
-from refkan.training.losses import Penalized
+from refkan.training.losses.penalized import Penalized
 from refkan.training.optimizers import State, minimize
 
 needed("refkan.estimators", "sklearn")

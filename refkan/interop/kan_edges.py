@@ -14,7 +14,9 @@ import numpy as np
 from refkan.base import FloatArray, Frozen, KnotError, Natural, as_array, as_shape, as_vector, check_annotated, real
 from refkan.networks.layers import DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks.network import Network
-from refkan.networks.node_maps import AffineMap, NodeMap, Unmapped
+from refkan.networks.node_maps import AffineMap
+from refkan.networks.node_maps.kinds import Unmapped
+from refkan.networks.node_maps.node_map import NodeMap
 from refkan.splines.spaces import SplineSpace
 from refkan.splines.transfer import prolong
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from refkan.base import check_choice, check_count, check_sequence, is_sequence, numbers
-from refkan.networks.layers import BASES, ChebyshevLayer, DenseLayer, Layer, SiluLayer, SplineLayer
+from refkan.networks.layers import ChebyshevLayer, DenseLayer, Layer, SiluLayer, SplineLayer
 from refkan.networks.layers.chebyshev import MAX_DEGREE
+from refkan.networks.layers.layer import BASES
 from refkan.networks.network import Network
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.splines.knots import MAX_INTERVALS, check_domain, check_order

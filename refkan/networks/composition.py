@@ -23,8 +23,10 @@ from refkan.base import (
 )
 from refkan.base.arguments import as_generator, as_samples, as_vector, check_choice, check_flag, check_sequence, real
 from refkan.networks.domain_of_data import ranges, require_activations, warn_of_domain
-from refkan.networks.layers import SCHEMES, Layer
-from refkan.networks.node_maps import NODE_MAPS, NodeMap
+from refkan.networks.layers import Layer
+from refkan.networks.layers.layer import SCHEMES
+from refkan.networks.node_maps import NODE_MAPS
+from refkan.networks.node_maps.node_map import NodeMap
 from refkan.splines.sums.channels import VALUES
 from refkan.splines.sums.input_jet import FixedJet
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from refkan.base import Array, FloatArray, Frozen, as_samples, as_vector, check_count, real
 from refkan.networks.composition import Composition
-from refkan.networks.layers import KnotLayer, Layer, require_knots
+from refkan.networks.layers import Layer
+from refkan.networks.layers.knot_layers.knot_layer import KnotLayer, require_knots
 from refkan.networks.node_maps import AffineMap
 from refkan.networks.same_function import SameFunction
 from refkan.networks.sweeps.statistics_sweep import Statistics

@@ -12,6 +12,8 @@ from refkan.networks.composition import Composition
 from refkan.networks.sweeps.far_values import require_numbers
 from refkan.networks.sweeps.sample_blocks import BlockedSweep, Seeds
 
+__all__ = ["Jet"]
+
 
 class Jet(Frozen):
     r"""Values and derivatives of a network F along directions d, at theta and x.

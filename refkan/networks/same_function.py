@@ -11,8 +11,10 @@ import scipy.sparse as sp
 from refkan.base import Array, FloatArray, Frozen, check_annotated, is_sequence, located
 from refkan.base.arguments import as_array, as_vector, check_choice, check_count, check_type, real
 from refkan.networks.composition import Composition
-from refkan.networks.layers import BASES, Layer, require_knots
-from refkan.networks.node_maps import NodeMap
+from refkan.networks.layers import Layer
+from refkan.networks.layers.knot_layers.knot_layer import require_knots
+from refkan.networks.layers.layer import BASES
+from refkan.networks.node_maps.node_map import NodeMap
 from refkan.networks.sweeps.statistics_sweep import Statistics
 
 

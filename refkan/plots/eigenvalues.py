@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.analysis.conditioning import Spectrum, Study
+from refkan.analysis.conditioning import Spectrum
 from refkan.analysis.conditioning.spectra import AMID
-from refkan.analysis.conditioning.studies.study_rows import StudyRow
+from refkan.analysis.conditioning.studies.study_rows import Study, StudyRow
 from refkan.base import check_annotated, check_type
 from refkan.plots.style import BLUE, GREY, LINE, ORANGE, THIN, Axes, Figure, Style, finish, place
 

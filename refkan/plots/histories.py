@@ -10,7 +10,7 @@ from refkan.base import FloatArray, Frozen, as_array, check_annotated, check_typ
 from refkan.base.short_reprs import short
 from refkan.plots.style import BLUE, GREY, LINE, THIN, Axes, Figure, Style, finish, place
 from refkan.training.losses import LeastSquares
-from refkan.training.multilevel import StagedResult
+from refkan.training.multilevel.staged_results import StagedResult
 from refkan.training.optimizers import Result
 
 Run = Result | StagedResult

@@ -27,6 +27,8 @@ from refkan.splines.knots import check_derivative, check_strictly_increasing
 from refkan.splines.local_basis import OUTSIDE, KnotTables, equal_intervals, local_basis, require_inside
 from refkan.splines.spaces import SplineSpace
 
+__all__ = ["design_matrix", "evaluate", "gram_matrix"]
+
 SAVED = 10.0
 """Nanoseconds that polynomial pieces save for each function of a point."""
 

@@ -19,6 +19,8 @@ from refkan.splines.knots import check_derivative, check_strictly_increasing
 from refkan.splines.local_basis import OUTSIDE, require_inside
 from refkan.splines.spaces import SplineSpace
 
+__all__ = ["design_matrix", "evaluate", "gram_matrix"]
+
 FAR = 500
 """Binary exponent of h^(r-1) from which on powers of x - t_i come near the ends of the range of numbers."""
 

@@ -12,40 +12,20 @@ Examples
 """
 
 from refkan.truth.arithmetic.number_types import UndecidedError
-from refkan.truth.bases.bsplines import blossoms, bspline, bspline_derivative, bsplines, knot_derivative
-from refkan.truth.bases.change_of_basis import (
-    change_of_basis,
-    change_of_basis_divided_differences,
-    change_of_basis_inverse,
-    uniform_change_of_basis,
-)
-from refkan.truth.bases.chebyshev import chebyshev
+from refkan.truth.bases.bsplines import bsplines
+from refkan.truth.bases.change_of_basis import change_of_basis, change_of_basis_divided_differences
 from refkan.truth.bases.free_knots import free_knots
-from refkan.truth.bases.outside import interval
-from refkan.truth.bases.prolongation import prolongation, uniform_prolongation
-from refkan.truth.bases.relu_powers import truncated_power, truncated_power_derivative, truncated_powers
+from refkan.truth.bases.relu_powers import truncated_power
 from refkan.truth.evaluation import Evaluation
 from refkan.truth.reading import of
 
 __all__ = [
     "Evaluation",
     "UndecidedError",
-    "blossoms",
-    "bspline",
-    "bspline_derivative",
     "bsplines",
     "change_of_basis",
     "change_of_basis_divided_differences",
-    "change_of_basis_inverse",
-    "chebyshev",
     "free_knots",
-    "interval",
-    "knot_derivative",
     "of",
-    "prolongation",
     "truncated_power",
-    "truncated_power_derivative",
-    "truncated_powers",
-    "uniform_change_of_basis",
-    "uniform_prolongation",
 ]

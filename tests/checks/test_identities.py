@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refkan import checks
 from refkan.checks import dot_check, gradient_check, invariance_check, taylor_check
+from refkan.checks.reports import Report
 from tests.checks.checked_functions import THETA, gradient, value
 from tests.shared.refusals import refused
 
@@ -184,7 +184,7 @@ def test_reports_are_frozen_and_print_their_table():
         invariance_check(np.sin, np.sin, THETA),
     ]
     for report in reports:
-        assert isinstance(report, checks.Report)
+        assert isinstance(report, Report)
         assert report.ok
         assert str(report) == report.table
         assert "passed" in report.table

@@ -8,9 +8,9 @@ import pytest
 import refkan as rk
 import validation
 from refkan.analysis.exact.spectra import orthogonal_certificates
-from refkan.claims import FAILING
 from refkan.claims.running.discovery import discover
 from refkan.claims.running.runner import main
+from refkan.claims.statuses import FAILING
 from refkan.kernels import jets_of_edges, knot_insertion, plain_sums
 from refkan.networks.layers import row_sums
 from refkan.networks.sweeps.sweep import Sweep

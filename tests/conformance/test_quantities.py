@@ -15,6 +15,7 @@ from refkan.conformance.cases.truths.layers_compared import fine_knots, prolonge
 from refkan.conformance.cases.truths.precision import EPS, is_exact, round_to, spacing
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.cases.truths.tolerances import Tolerances, basis_errors
+from refkan.truth.bases.bsplines import bspline_derivative
 from refkan.truth.layers import BSplines, SiluLayer, SumLayer
 from refkan.truth.networks import Network
 from refkan.truth.node_maps import Unmapped
@@ -138,7 +139,7 @@ def test_allowed_errors_follow_from_the_size_of_a_function_on_its_interval(kind,
 
     def truths(points):
         return np.array([
-            [[truth.bspline_derivative(t, 4, i, v, d, outside) for i in range(spec.dim)] for v in points]
+            [[bspline_derivative(t, 4, i, v, d, outside) for i in range(spec.dim)] for v in points]
             for d in range(3)
         ])  # fmt: skip
 

@@ -12,6 +12,7 @@ import refkan.conformance
 from refkan.cli import main
 from refkan.conformance import parametrize_with_cases, pytest_suite
 from refkan.conformance.adapters.backends import Refkan
+from refkan.conformance.cases import CONVENTIONS
 from refkan.conformance.cases.cases import VERSION
 
 KEY = "float64/layer/degree-3/uniform/3x2/"
@@ -100,7 +101,7 @@ def test_a_suite_runs_here_too():
     (mark,) = suite.pytestmark
     for case in mark.args[1]:
         suite(*case.values)
-    assert refkan.conformance.CONVENTIONS["right end"].startswith("the last interval of the domain is closed")
+    assert CONVENTIONS["right end"].startswith("the last interval of the domain is closed")
 
 
 @parametrize_with_cases(Refkan, ["float64"], [f"{KEY}eval-mode"])

@@ -14,7 +14,7 @@ import pytest
 
 import refkan as rk
 from refkan import interop
-from refkan.networks.hessians.products import tangent_of_pullback
+from refkan.networks.hessians.products import hessian_vector, tangent_of_pullback
 from tests.shared.refusals import refused
 
 PAGE = Path(__file__).parents[2] / "docs/examples/layers/plot_hybrid.py"
@@ -56,7 +56,7 @@ def test_the_hessian_is_symmetric_and_its_part_in_theta_that_of_losses(kind):
     np.testing.assert_allclose(b @ moved_a + np.sum(q * moved_p), a @ moved_b + np.sum(p * moved_q), rtol=1e-11)
     # Where F - y = dy, the Hessian of N times the least-squares value is J^T J and that of <dy, F>.
     y = net(theta, x) - dy
-    of_loss = len(x) * rk.hessians.hessian_vector(net, theta, x, y, a)
+    of_loss = len(x) * hessian_vector(net, theta, x, y, a)
     J = net.jacobian(theta, x)
     alone = tangent_of_pullback(net, theta, x, dy, a, np.zeros(x.shape))[0]
     np.testing.assert_allclose(alone, of_loss - J.T @ (J @ a), rtol=0, atol=1e-10 * np.abs(of_loss).max())

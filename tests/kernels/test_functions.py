@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import truth
 from refkan.kernels import bspline_basis, local_jets, moving_knots, plain_sums, polynomial_layer
 from refkan.splines import bsplines
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.splines.sums.value_sweeps import PolynomialSweep
+from refkan.truth.bases.outside import interval
 from tests.kernels.kernel_results import sweeps_of
 from tests.shared.drawn_spaces import any_space
 from tests.shared.factories import (
@@ -59,7 +59,7 @@ def test_find_intervals_against_the_definition(gaps, fractions, start):
     a, b = S.domain
     x = np.concatenate([S.breakpoints, a + (b - a) * np.array(fractions), np.nextafter(S.breakpoints, np.inf)])
     knots = exact(S.knots)
-    expected = [truth.interval(knots, order, Fraction(float(v)), "linear") - order + 1 for v in x]
+    expected = [interval(knots, order, Fraction(float(v)), "linear") - order + 1 for v in x]
     np.testing.assert_array_equal(compiled_intervals(S, x), expected)
     np.testing.assert_array_equal(plain_intervals(S, x), expected)
 

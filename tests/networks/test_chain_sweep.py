@@ -7,7 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.networks.network import Network
-from refkan.splines.sums import FixedJet, InputJet
+from refkan.splines.sums.input_jet import FixedJet, InputJet
 
 MAPS, TAILS = ("affine", "none"), ("linear", "polynomial", "natural")
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
-from refkan.networks.layers import Linearization
 from refkan.networks.layers.knot_layers.spline import FreeKnots
-from refkan.networks.node_maps import MeanStdMap
+from refkan.networks.layers.linearization import Linearization
+from refkan.networks.node_maps.kinds import MeanStdMap
 from refkan.networks.sweeps import far_values
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.splines.sums.value_sweeps import PolynomialSweep

@@ -12,7 +12,8 @@ import pytest
 
 import refkan as rk
 from refkan import truth
-from refkan.networks.node_maps import AffineMap, MeanStdMap, MinMaxMap, SigmoidMap, Unmapped
+from refkan.networks.node_maps import AffineMap
+from refkan.networks.node_maps.kinds import MeanStdMap, MinMaxMap, SigmoidMap, Unmapped
 from tests.shared.draws import poisoned_memory
 from tests.shared.refusals import refused
 from tests.shared.thresholds import engine_in_python, lowered

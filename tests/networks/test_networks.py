@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan.networks.hessians.points import require_finite_outputs
-from refkan.networks.layers import SCHEMES, DenseLayer, SplineLayer
+from refkan.networks.layers import DenseLayer, SplineLayer
 from refkan.networks.layers.knot_layers.knot_layer import cut_alike
-from refkan.networks.node_maps import MARGIN, AffineMap, MeanStdMap
+from refkan.networks.layers.layer import SCHEMES
 from refkan.networks.node_maps import NODE_MAPS as NODE_MAP_TEMPLATES
+from refkan.networks.node_maps import AffineMap
+from refkan.networks.node_maps.kinds import MARGIN, MeanStdMap
 from refkan.networks.sweeps.far_values import require_numbers
 from tests.shared.factories import EPS, NODE_MAPS, SOME_NETWORKS, NetworkCase, name, samples, with_layers
 from tests.shared.refusals import refused

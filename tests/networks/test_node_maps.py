@@ -5,6 +5,7 @@ import pytest
 
 import refkan as rk
 from refkan.networks import node_maps
+from refkan.networks.node_maps.kinds import MeanStdMap, MinMaxMap, SigmoidMap
 from tests.shared.factories import EPS, NODE_MAPS, complex_gradient
 from tests.shared.refusals import NAN, refusals, refused
 
@@ -146,9 +147,9 @@ def joined(node_map):
 def test_constants_and_domains_must_be_those_of_the_nodes(n):
     for node_map, argument in (
         (node_maps.AffineMap(np.full(n, 0.5), np.zeros(n)), "scale"),
-        (node_maps.SigmoidMap(np.tile([0.0, 1.0], (n, 1))), "domains"),
-        (node_maps.MeanStdMap(np.tile([0.0, 1.0], (n, 1))), "domains"),
-        (node_maps.MinMaxMap(np.tile([0.0, 1.0], (n, 1))), "domains"),
+        (SigmoidMap(np.tile([0.0, 1.0], (n, 1))), "domains"),
+        (MeanStdMap(np.tile([0.0, 1.0], (n, 1))), "domains"),
+        (MinMaxMap(np.tile([0.0, 1.0], (n, 1))), "domains"),
     ):
         message = f"{argument} of node map '{node_map.name}' after layer 0 must have one entry .* the 3 nodes; got {n}"
         refused(lambda node_map=node_map: joined(node_map), message)
@@ -156,9 +157,9 @@ def test_constants_and_domains_must_be_those_of_the_nodes(n):
 
 test_constants_that_are_none = refusals(
     (lambda: node_maps.AffineMap(np.ones(3)), "must be given together; got no shift"),
-    (lambda: node_maps.SigmoidMap([0.0, 1.0]), r"domains must have 2 dimensions; got shape \(2,\)"),
-    (lambda: node_maps.MinMaxMap([[1.0, 0.0]]), r"domains must hold pairs \(a, b\) with a < b"),
-    (lambda: node_maps.MeanStdMap([[0.0, NAN]]), r"domains must be finite; got domains\[0, 1\]"),
+    (lambda: SigmoidMap([0.0, 1.0]), r"domains must have 2 dimensions; got shape \(2,\)"),
+    (lambda: MinMaxMap([[1.0, 0.0]]), r"domains must hold pairs \(a, b\) with a < b"),
+    (lambda: MeanStdMap([[0.0, NAN]]), r"domains must be finite; got domains\[0, 1\]"),
 )
 
 

@@ -19,33 +19,25 @@ from tests.package.wrong_values import WRONG, kind_of, spoilt_arrays
 from tests.shared.public_names import public_callables
 
 NOT_CALLED_BY_USERS = {
-    r"splines\.sums\..*": "inner loops, on arrays that networks have checked",
-    r"networks\.layers\.(linearization|functions)\..*": "inner loops, on arrays that networks have checked",
     r"networks\.layers\..*\.(at|declare|linearize|rows|tables|truth_form|describe|jumps|starting_s|constant_.*|.*scaling_vectors|scaled_outputs|"
     r"null_vectors|matched_gaussian|is_constant_at|refitted|require_derivatives|spline_coefficients|spaces_at|"
     r"draw_spline_coefficients|between_bases|unpack|convert|initialize|with_fixed_knots|change_basis|"
     r"on_domains)": "what networks ask of a layer, with arrays that they have checked",
     r"networks\.layers\.(layer\.Layer|knot_layers\.edges\.EdgeLayer)(\.(in_basis|inserted|pack|prolongation|refined|with_spaces))?": "abstract",
-    r"networks\.layers\.knot_layers\.knot_layer\.KnotLayer\.with_spaces": "abstract",
-    r"networks\.layers\.require_knots": "called by the library, with the names of its arguments",
     r"networks\.node_maps\..*\.(NodeMap|StatisticsMap|at|bind|of_statistics|constants.*|null_vectors|require_nodes|slope|truth_form|value|"
     r"derivatives)": "what networks ask of a node map, with arrays that they have checked",
     r"networks\.composition\.Composition\.(require_derivatives|with_domain_of)": "what losses ask of a network",
     r"training\.losses\.((terms|sides)\..*\.(arrange|quantities|derivatives|differentiate|evaluate|at)|attention\..*\.(part|take_back))":
         "what losses ask of their terms at every evaluation",
-    r"training\.losses\.least_squares\.DifferentiableModel.*": "a protocol",
-    r"(training\.optimizers\.geometry|networks\.hessians\.products)\..*": "what optimizers ask at every step",
-    r"training\.optimizers\.progress\..*\.(__call__|note)": "called by optimizers at every step",
-    r"splines\.relu_powers\.(relu_rows|inverse_scale)": "inner loops",
     r"truth\..*": "literal formulas over numbers of any kind, in as few lines as the papers take",
-    r"(splines\.transfer\.refit_at_samples\.TransferReport|.*<lambda>|"
-    r"training\.problems\.allen_cahn\.Reference(\..*)?|training\.optimizers\.results\.(State|History|Result)\b.*|"
-    r"training\.multilevel\.levels\.Level|training\.multilevel\.staged_results\..*|training\.multilevel\.trainings\.TrainedNetwork|"
+    r"(.*<lambda>|"
+    r"training\.optimizers\.results\.(State|History|Result)\b.*|"
+    r""
     r"analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\..*\.CertifiedError|"
-    r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|analysis\.exact\.spectra\.condition_numbers\.Eigenpairs|analysis\.exact\.ranks\.ranks\.RankCertificate.*|"
-    r"analysis\.exact\.enclosures\.rational_intervals\..*|analysis\.conditioning\.studies\.study_rows\.StudyRow.*|"
-    r"analysis\.conditioning\.spectra\.Spectrum|conformance\.identification\.reported\..*|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
-    r"training\.adaptivity\.strategies\.Situation.*|conformance\.judging\.findings\..*|conformance\.identification\.reported\.Identification|"
+    r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|"
+    r""
+    r"analysis\.conditioning\.spectra\.Spectrum|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
+    r"conformance\.judging\.findings\..*|"
     r"conformance\.cases\.cases\..*|conformance\.programs\.program_proofs\..*)": "results, which the library makes",
     r"conformance\.adapters\.(adapter\.Adapter|bases\.).*": "written by users, called by the judge",
     r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by multistart",
@@ -87,7 +79,7 @@ VALID = {
 OTHERWISE = {
     r"training\.losses\.(periodicity|prescribed points|sides\.Side points|prescribed target|sides\.Side second) .*": "the points and seeds made of them",
     r".*\.refine factor tensor|.*Layer\.refined factor zero|.*\.inserted new_knots (longer|shorter) 0": "what refining makes of it",
-    r"claims\.(decide|twin) estimates 0-d|analysis\.exact\.as_fractions matrix array": "what has no length",
+    r"claims\.(decide|twin) estimates 0-d": "what has no length",
     r"claims\.(experiments\.(Factor\.check value|Experiment\.choose text)|cells\.Grid\.run cells) .*": "the factors, by their names",
     r"analysis\.conditioning\.spectrum problem_or_matrix .*": "by what it is then: theta",
     r".*kan_edges\.Edges coefficients (longer|shorter) [01]|.*AffineMap scale (longer|shorter) 0|analysis\.exact\.sup_difference other_theta complex": "the arrays beside it",
@@ -190,9 +182,9 @@ def test_all_public_callables_refuse_wrong_arguments_by_name():
             if result == "accepted" or (result != "named" and not is_listed(OTHERWISE, f"{key} {name} {label}")):
                 others.append(f"{key}({name}={label}) {result}")
     assert not others, "\n".join(others)
-    assert counts["named"] >= 6000
+    assert counts["named"] >= 5000
     assert least == {call: least_count(call) for call in least}
-    assert len(least) >= 80
+    assert len(least) >= 70
 
 
 def test_valid_calls_are_valid(tmp_path):

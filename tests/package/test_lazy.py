@@ -24,6 +24,7 @@ import refkan
 import refkan as rk
 from refkan.base.lazy import lazy
 from refkan.base.short_reprs import LONGEST, ShortRepr, short
+from refkan.networks.node_maps.kinds import MeanStdMap
 
 PACKAGE = Path(refkan.__file__).parent
 
@@ -187,7 +188,7 @@ def results():
     yield rk.SiluLayer(rk.SplineLayer((curved,) * 64, 3))
     yield rk.ChebyshevLayer(((0.0, 1.0),) * 64, 3, 5)
     yield from net.initialize(np.random.default_rng(0), X)[0].node_maps
-    yield from (rk.networks.node_maps.MeanStdMap(np.tile([0.0, 1.0], (64, 1))), problem, side, term)
+    yield from (MeanStdMap(np.tile([0.0, 1.0], (64, 1))), problem, side, term)
     yield from (rk.Collocation(net, (term,)), rk.spectrum(problem, theta), result, result.history, states[-1])
     yield from (levels, levels.history, net.jet(theta, X, np.eye(2)), net.coordinates("relu"))
     yield rk.checks.gradient_check(problem.value, problem.gradient, theta)

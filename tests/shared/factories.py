@@ -11,6 +11,8 @@ import refkan as rk
 from refkan import truth
 from refkan.base.errors import OutsideDomainWarning
 from refkan.splines.sums.channels import VALUES
+from refkan.truth.bases.outside import interval
+from refkan.truth.bases.relu_powers import truncated_powers
 
 EPS = float(np.finfo(np.float64).eps)
 STRICT = ("uniform", "random", "graded", "offset")
@@ -86,7 +88,7 @@ def exact_powers(
     """Return all ReLU powers, or derivatives, at x exactly; h is the float that the library divides by."""
     t, at = exact_knots(space), Fraction(float(x))
     h = Fraction(space.mean_spacing) if scaled else Fraction(1)
-    row = truth.truncated_powers(t, space.order, at, derivative, h, outside)
+    row = truncated_powers(t, space.order, at, derivative, h, outside)
     return tuple(row.get(i, Fraction(0)) for i in range(space.dim))
 
 
@@ -104,7 +106,7 @@ def contributions(space: rk.SplineSpace, x: float, derivative: int = 0, outside:
     """
     t, r = space.knots, space.order
     a, b = space.domain
-    m = truth.interval(exact_knots(space), r, Fraction(float(x)), outside)
+    m = interval(exact_knots(space), r, Fraction(float(x)), outside)
 
     def ratio(numerator, denominator):
         return 0.0 if denominator == 0 else abs(numerator) / denominator

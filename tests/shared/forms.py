@@ -6,7 +6,7 @@ or go `in_python`: what sums there are does not depend on a compiler, and how th
 
 from contextlib import contextmanager
 
-from refkan.splines.sums import Channels
+from refkan.splines.sums.channels import Channels
 
 POLYNOMIAL = ((1, 5), (2, 1), (3, 5), (4, 1), (4, 3), (6, 2))
 """Orders and outputs of sweeps by polynomials, which have branches for orders 1, 2, 3, 4 and more.

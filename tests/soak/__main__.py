@@ -69,9 +69,7 @@ def lines_of(report: Path) -> list[dict]:
 def measured_by_laws_of_the_page(lines: list[dict]) -> list[dict]:
     """Leave out errors that other tests measure, such as those that make something wrong on purpose."""
     laws = trust.laws(trust.PAGE.read_text(encoding="utf-8"))
-    return [
-        line | {"ratios": [each for each in line["ratios"] if laws.get(each[0]) == line["law"]]} for line in lines
-    ]
+    return [line | {"ratios": [each for each in line["ratios"] if laws.get(each[0]) == line["law"]]} for line in lines]
 
 
 def keep_failure(line: dict, folder: Path) -> Path:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import truth
 from refkan.kernels import bspline_basis, plain_sums
 from refkan.kernels.engine_choice import use_engine
 from refkan.splines import bsplines, local_basis, relu_powers
 from refkan.splines.local_basis import KnotTables
+from refkan.truth.bases.relu_powers import truncated_powers
 from tests.shared.drawn_spaces import any_space
 from tests.shared.draws import within
 from tests.shared.factories import (
@@ -157,7 +157,7 @@ def test_scaled_powers_of_any_length(order, length, outside):
     t, h = exact_knots(S), Fraction(S.mean_spacing)
     for s, at in enumerate(x[:, 0]):
         for k in range(2):
-            psi = truth.truncated_powers(t, order, Fraction(at), k, h, outside)
+            psi = truncated_powers(t, order, Fraction(at), k, h, outside)
             expected = np.array([float(psi.get(i, 0)) for i in range(S.dim)])
             np.testing.assert_allclose(rows[k, s, 0], expected, rtol=4 * order * EPS, atol=0)
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import truth
 from refkan.splines import bsplines, local_basis, relu_powers
 from refkan.splines.knots import extend_uniformly
 from refkan.splines.local_basis import KnotTables
+from refkan.truth.bases.bsplines import bspline_derivative, knot_derivative
+from refkan.truth.bases.relu_powers import truncated_power_derivative
 from tests.shared.factories import (
     EPS,
     KINDS,
@@ -54,7 +55,7 @@ def test_gram_matrix_against_exact_integrals(kind, order):
     # All integrands are non-negative: each entry is right relative to itself, r values of 1e-15 r each. NumPy's Gauss
     # rules, and the points that round to the grid of an offset domain, are good for some 8 eps.
     grid = EPS * np.abs(S.breakpoints).max() / np.diff(np.unique(S.breakpoints)).min()
-    for i, row in enumerate(exact_gram(truth.bspline_derivative, S)):
+    for i, row in enumerate(exact_gram(bspline_derivative, S)):
         assert np.all(errors(G[i], row) <= (4e-15 * order + 2 * order * grid) * np.array(row, dtype=float).max())
     np.testing.assert_array_equal(G, G.T)
 
@@ -64,7 +65,7 @@ def test_gram_matrix_against_exact_integrals(kind, order):
 def test_gram_matrix_of_derivatives(order, derivative):
     S = space("random", order, 3)
     G = bsplines.gram_matrix(S, derivative).toarray()
-    reference = exact_gram(truth.bspline_derivative, S, derivative)
+    reference = exact_gram(bspline_derivative, S, derivative)
     scale = max(abs(float(e)) for row in reference for e in row)
     for i, row in enumerate(reference):
         assert errors(G[i], row).max() <= 1e-14 * order * scale
@@ -78,7 +79,7 @@ def test_gram_matrix_of_powers_against_exact_integrals(kind, order, scaled):
     h = Fraction(S.mean_spacing) if scaled else Fraction(1)
     for derivative in range(min(order, 2)):
         G = relu_powers.gram_matrix(S, derivative, scaled)
-        for i, row in enumerate(exact_gram(truth.truncated_power_derivative, S, derivative)):
+        for i, row in enumerate(exact_gram(truncated_power_derivative, S, derivative)):
             # Non-negative integrands: relative errors, of the Gauss rule (8 eps), the root, and the points, which
             # are rounded to the grid of the domain while x - t may be as small as an interval.
             bound = order * EPS * (16 + 4 * np.abs(S.breakpoints).max() / np.diff(S.breakpoints).min())
@@ -89,7 +90,7 @@ def test_gram_matrix_of_powers_against_exact_integrals(kind, order, scaled):
 
 def exact_knot_derivatives(S, c, x, outside="error"):
     t, c, x = exact_knots(S), exact(c), Fraction(float(x))
-    return [truth.knot_derivative(t, S.order, c, j, x, outside) for j in range(1, S.intervals)]
+    return [knot_derivative(t, S.order, c, j, x, outside) for j in range(1, S.intervals)]
 
 
 def knot_contributions(S, c, x, outside):

@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refkan import truth
-from refkan.truth.bases.outside import POLICIES
+from refkan.truth.bases.bsplines import bspline, bspline_derivative, knot_derivative
+from refkan.truth.bases.change_of_basis import change_of_basis_inverse, uniform_change_of_basis
+from refkan.truth.bases.chebyshev import chebyshev
+from refkan.truth.bases.outside import POLICIES, interval
+from refkan.truth.bases.prolongation import prolongation, uniform_prolongation
+from refkan.truth.bases.relu_powers import truncated_power_derivative, truncated_powers
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from tests.analysis.exact.oracles import bases as oracle
 from tests.analysis.exact.oracles import polynomials as P
@@ -46,10 +51,10 @@ def test_chebyshev_polynomials_are_those_of_the_exact_pieces(degree, outside):
     for x in (*domain, Fraction(1, 7), *([] if outside == "error" else [Fraction(-5), Fraction(9, 4)])):
         functions = pieces.piece(x)
         for k in range(degree + 2):
-            found = truth.chebyshev(domain, degree, x, k, outside)
+            found = chebyshev(domain, degree, x, k, outside)
             assert [found.get(i, 0) for i in range(degree + 1)] == [P.value(f, x) for f in functions]
             functions = [P.derivative(f) for f in functions]
-    refused(lambda: truth.chebyshev(domain, degree, Fraction(3), 0, "error"), "x must lie in the domain")
+    refused(lambda: chebyshev(domain, degree, Fraction(3), 0, "error"), "x must lie in the domain")
 
 
 @pytest.mark.parametrize("order", [1, 2, 4])
@@ -58,12 +63,12 @@ def test_single_functions_are_those_of_the_rows(order):
     for x in [*points(knots, order), knots[-1] + 1]:
         for k in range(order + 1):
             for evaluate, one in (
-                (values, truth.bspline_derivative),
-                (powers, truth.truncated_power_derivative),
+                (values, bspline_derivative),
+                (powers, truncated_power_derivative),
             ):
                 each = [one(knots, order, i, x, k) for i in range(dim(knots, order))]
                 assert each == evaluate(knots, order, x, k)
-        assert [truth.bspline(knots, order, i, x) for i in range(dim(knots, order))] == values(knots, order, x)
+        assert [bspline(knots, order, i, x) for i in range(dim(knots, order))] == values(knots, order, x)
         assert [truth.truncated_power(knots, order, i, x) for i in range(dim(knots, order))] == powers(knots, order, x)
 
 
@@ -74,14 +79,14 @@ def test_the_scaled_powers_are_the_powers_over_a_power_of_the_scale(order, scale
     for x in points(knots, order):
         for i in range(dim(knots, order)):
             for k in range(3):
-                scaled = truth.truncated_power_derivative(knots, order, i, x, k, scale)
-                plain = truth.truncated_power_derivative(knots, order, i, x, k)
+                scaled = truncated_power_derivative(knots, order, i, x, k, scale)
+                plain = truncated_power_derivative(knots, order, i, x, k)
                 assert scaled * scale ** (order - 1) == plain
 
 
 def test_an_unknown_policy_is_refused():
-    refused(lambda: truth.bspline([0.0, 1.0], 1, 0, 0.5, outside="clamp"), "outside must be")
-    refused(lambda: truth.chebyshev((0.0, 1.0), 2, 0.5, outside="clamp"), "outside must be")
+    refused(lambda: bspline([0.0, 1.0], 1, 0, 0.5, outside="clamp"), "outside must be")
+    refused(lambda: chebyshev((0.0, 1.0), 2, 0.5, outside="clamp"), "outside must be")
 
 
 BAD_BASES = [
@@ -103,14 +108,14 @@ BAD_BASES = [
     ([0, 1, 1, 3], 2, r"knots must span a domain \[a, b\] with a < b; got a = b = 1"),
 ]
 ON_KNOTS = [
-    lambda knots, order: truth.bspline(knots, order, 0, 0.5),
+    lambda knots, order: bspline(knots, order, 0, 0.5),
     lambda knots, order: truth.bsplines(knots, order, 0.5),
     lambda knots, order: truth.truncated_power(knots, order, 0, 0.5),
-    lambda knots, order: truth.truncated_powers(knots, order, 0.5),
-    lambda knots, order: truth.interval(knots, order, 0.5),
+    lambda knots, order: truncated_powers(knots, order, 0.5),
+    lambda knots, order: interval(knots, order, 0.5),
     truth.change_of_basis,
     truth.change_of_basis_divided_differences,
-    truth.change_of_basis_inverse,
+    change_of_basis_inverse,
 ]
 
 
@@ -121,34 +126,34 @@ def test_bad_knots_and_orders_are_refused_by_name(function, knots, order, messag
 
 
 @pytest.mark.parametrize("i", [-1, 2, 1.0, None, "0", True])
-@pytest.mark.parametrize("function", [truth.bspline, truth.truncated_power])
+@pytest.mark.parametrize("function", [bspline, truth.truncated_power])
 def test_a_bad_number_of_a_function_is_refused(function, i):
     kind = "ValueError" if type(i) is int else "TypeError"
     refused(lambda: function([0, 1, 2, 3], 2, i, 1.5), f"{kind}: i must be")
 
 
 @pytest.mark.parametrize("x", [None, "1.5", [1.5], np.array([1.5, 1.0])])
-@pytest.mark.parametrize("function", [truth.bsplines, truth.truncated_powers, truth.interval])
+@pytest.mark.parametrize("function", [truth.bsplines, truncated_powers, interval])
 def test_a_point_that_is_no_number_is_refused(function, x):
     refused(lambda: function([0, 1, 2, 3], 2, x), "TypeError: x must be a number")
-    refused(lambda: truth.chebyshev((0, 1), 2, x), "TypeError: x must be a number")
+    refused(lambda: chebyshev((0, 1), 2, x), "TypeError: x must be a number")
 
 
 @pytest.mark.parametrize("derivative", [-1, 0.5, "1", None])
-@pytest.mark.parametrize("function", [truth.bsplines, truth.truncated_powers])
+@pytest.mark.parametrize("function", [truth.bsplines, truncated_powers])
 def test_a_bad_derivative_is_refused(function, derivative):
     answer = "derivative must be at least 0" if derivative == -1 else "TypeError: derivative must be an integer"
     refused(lambda: function([0, 1, 2, 3], 2, 1.5, derivative), answer)
-    refused(lambda: truth.chebyshev((0, 1), 2, 0.5, derivative), answer)
+    refused(lambda: chebyshev((0, 1), 2, 0.5, derivative), answer)
 
 
 def test_other_bad_numbers_are_refused():
-    refused(lambda: truth.chebyshev((0, 1), 0, 0.5), "degree must be at least 1; got 0")
-    refused(lambda: truth.uniform_change_of_basis(0, 3, 1), "order must be at least 1; got 0")
-    refused(lambda: truth.uniform_change_of_basis(2, 0.5, 1), "TypeError: dim must be an integer; got 0.5")
-    refused(lambda: truth.uniform_prolongation(2, 0), "intervals must be at least 1; got 0")
-    refused(lambda: truth.prolongation([0, 1], [0, 2, 1], 1), "fine_knots must be in ascending order; got fine_knots")
-    refused(lambda: truth.knot_derivative([0, 1, 2, 3, 4], 2, [0, 1, 0], 2, 1), "0 < j < n = 2; got 2")
+    refused(lambda: chebyshev((0, 1), 0, 0.5), "degree must be at least 1; got 0")
+    refused(lambda: uniform_change_of_basis(0, 3, 1), "order must be at least 1; got 0")
+    refused(lambda: uniform_change_of_basis(2, 0.5, 1), "TypeError: dim must be an integer; got 0.5")
+    refused(lambda: uniform_prolongation(2, 0), "intervals must be at least 1; got 0")
+    refused(lambda: prolongation([0, 1], [0, 2, 1], 1), "fine_knots must be in ascending order; got fine_knots")
+    refused(lambda: knot_derivative([0, 1, 2, 3, 4], 2, [0, 1, 0], 2, 1), "0 < j < n = 2; got 2")
 
 
 def spline_layer(knots, order, n_outputs, outside):
@@ -188,12 +193,12 @@ def test_complex_step_and_mpmath():
     x = (floats[3] + floats[-4]) / 2 + 0.01
     step = 1e-200
     for i in range(dim(exact, 4)):
-        slope = truth.bspline(floats, 4, i, complex(x, step)).imag / step
-        assert slope == pytest.approx(truth.bspline_derivative(floats, 4, i, x), rel=1e-13, abs=1e-13)
+        slope = bspline(floats, 4, i, complex(x, step)).imag / step
+        assert slope == pytest.approx(bspline_derivative(floats, 4, i, x), rel=1e-13, abs=1e-13)
         power = truth.truncated_power(floats, 4, i, complex(x, step)).imag / step
-        assert power == pytest.approx(truth.truncated_power_derivative(floats, 4, i, x), rel=1e-13)
+        assert power == pytest.approx(truncated_power_derivative(floats, 4, i, x), rel=1e-13)
     with mpmath.workdps(60):
         knots = [mpmath.mpf(t.numerator) / t.denominator for t in exact]
-        wide = truth.bspline(knots, 4, 1, (knots[3] + knots[4]) / 2)
-        narrow = truth.bspline(exact, 4, 1, (exact[3] + exact[4]) / 2)
+        wide = bspline(knots, 4, 1, (knots[3] + knots[4]) / 2)
+        narrow = bspline(exact, 4, 1, (exact[3] + exact[4]) / 2)
         assert abs(wide - mpmath.mpf(narrow.numerator) / narrow.denominator) < mpmath.mpf(10) ** -57

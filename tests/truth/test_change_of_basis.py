@@ -10,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refkan import truth
+from refkan.truth.bases.bsplines import knot_derivative
+from refkan.truth.bases.change_of_basis import change_of_basis_inverse, uniform_change_of_basis
+from refkan.truth.bases.prolongation import prolongation, uniform_prolongation
 from tests.analysis.exact.oracles.jets import Jet
 from tests.analysis.exact.oracles.matrices import product
 from tests.shared.refusals import refused
@@ -35,7 +38,7 @@ def basis_identity_holds(knots, order, A, outside="natural", beyond=()):
 @settings(max_examples=30, deadline=None)
 def test_three_formulas_for_the_change_of_basis(drawn):
     order, knots = drawn
-    A, inverse = truth.change_of_basis(knots, order), truth.change_of_basis_inverse(knots, order)
+    A, inverse = truth.change_of_basis(knots, order), change_of_basis_inverse(knots, order)
     assert truth.change_of_basis_divided_differences(knots, order) == A
     assert product(A, inverse) == product(inverse, A) == identity(dim(knots, order))
     assert min(min(row) for row in inverse) >= 0
@@ -62,9 +65,9 @@ def test_both_bases_are_related_by_it(drawn):
 def test_the_uniform_closed_form(order):
     h = Fraction(2, 7)
     knots = [Fraction(1, 3) + h * k for k in range(4 + 2 * order)]
-    uniform = truth.uniform_change_of_basis(order, dim(knots, order), h)
+    uniform = uniform_change_of_basis(order, dim(knots, order), h)
     assert uniform == truth.change_of_basis(knots, order)
-    first = truth.uniform_change_of_basis(1, dim(knots, order), h)
+    first = uniform_change_of_basis(1, dim(knots, order), h)
     power = identity(dim(knots, order))
     for _ in range(order):
         power = product(power, first)
@@ -98,7 +101,7 @@ def fraction_knots(order, intervals, seed):
 def test_the_oracle_gives_the_same_functions(order, intervals):
     """b_i = sum_j P_ji b'_j at r points of each fine interval, and so on the domain: polynomials of degree r - 1."""
     coarse, fine = fraction_knots(order, intervals, 0)
-    P = truth.prolongation(coarse, fine, order)
+    P = prolongation(coarse, fine, order)
     for left, right in pairwise(fine[order - 1 : len(fine) - order + 1]):
         for k in range(order if left < right else 0):
             x = left + (right - left) * Fraction(2 * k + 1, 2 * order)
@@ -114,21 +117,21 @@ def test_the_closed_form_of_the_oracle(order, n):
     h = Fraction(2, 3)
     coarse = [h * k for k in range(1 - order, n + order)]
     fine = [h / 2 * k for k in range(1 - order, 2 * n + order)]
-    assert truth.uniform_prolongation(order, n) == truth.prolongation(coarse, fine, order)
+    assert uniform_prolongation(order, n) == prolongation(coarse, fine, order)
 
 
 def test_the_oracle_refuses_knots_that_are_not_nested():
     coarse = [Fraction(t) for t in (-1, 0, 1, 2, 3)]
     for fine in ((-1, 0, 2, 3), (-1, 0, 1, 3, 4), (-1, 0, Fraction(1, 2), 2, 3)):
         with pytest.raises(ValueError, match="fine_knots must have the domain"):
-            truth.prolongation(coarse, [Fraction(t) for t in fine], 2)
+            prolongation(coarse, [Fraction(t) for t in fine], 2)
     doubled = [Fraction(t) for t in (-1, 0, 1, 1, 2, 3)]
-    refused(lambda: truth.prolongation(doubled, coarse, 2), "missing")
+    refused(lambda: prolongation(doubled, coarse, 2), "missing")
 
 
 def test_the_oracle_takes_any_numbers():
     knots = [-1.0, 0.0, 1.0, 2.0]
-    assert truth.prolongation(knots, [-1.0, 0.0, 0.25, 1.0, 2.0], 2) == [[1, 0], [0.75, 0.25], [0, 1]]
+    assert prolongation(knots, [-1.0, 0.0, 0.25, 1.0, 2.0], 2) == [[1, 0], [0.75, 0.25], [0, 1]]
 
 
 def knot_derivative_by_jets(knots, order, coefficients, j, x, outside="natural"):
@@ -149,7 +152,7 @@ def test_knot_derivative_is_the_exact_derivative(drawn, data):
         for x in [*points(knots, order, 1), a - Fraction(1, 5), b + Fraction(1, 5), b + 3]:
             if order == 2 and x == breakpoints(knots, order)[j]:
                 continue  # the kink: the derivative is one-sided there
-            ours = truth.knot_derivative(knots, order, c, j, x, outside)
+            ours = knot_derivative(knots, order, c, j, x, outside)
             assert ours == knot_derivative_by_jets(knots, order, c, j, x, outside)
 
 
@@ -157,12 +160,12 @@ def test_knot_derivative_at_a_kink_is_the_limit_from_the_right():
     knots = [Fraction(t) for t in (-1, 0, 1, 2, 3)]
     c = [Fraction(0), Fraction(1), Fraction(0)]
     # The hat at t_1 = 1: f = x/t_1 to its left, f = (2 - x)/(2 - t_1) to its right.
-    assert truth.knot_derivative(knots, 2, c, 1, Fraction(999, 1000)) == -Fraction(999, 1000)
-    assert truth.knot_derivative(knots, 2, c, 1, Fraction(1)) == 1
+    assert knot_derivative(knots, 2, c, 1, Fraction(999, 1000)) == -Fraction(999, 1000)
+    assert knot_derivative(knots, 2, c, 1, Fraction(1)) == 1
 
 
 @pytest.mark.parametrize(("order", "j"), [(1, 1), (3, 0), (3, 4), (3, -1)])
 def test_knot_derivative_refuses(order, j):
     knots = random_knots(order, 4)
     with pytest.raises(ValueError, match=r"order must be at least 2; got 1|j must be"):
-        truth.knot_derivative(knots, order, [Fraction(1)] * dim(knots, order), j, knots[order])
+        knot_derivative(knots, order, [Fraction(1)] * dim(knots, order), j, knots[order])

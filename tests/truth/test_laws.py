@@ -12,6 +12,9 @@ import pytest
 import refkan as rk
 from refkan import truth
 from refkan.truth import UndecidedError
+from refkan.truth.bases.bsplines import bspline, bspline_derivative
+from refkan.truth.bases.prolongation import prolongation
+from refkan.truth.bases.relu_powers import truncated_power_derivative
 from refkan.truth.layers import BSplines, ReluPowers, SumLayer
 from refkan.truth.networks import Network
 from tests.analysis.exact.oracles.matrices import product, transposed
@@ -56,7 +59,7 @@ def bisected(family):
 
 
 def refined(t):
-    P = by_layers(t, lambda f: truth.prolongation(f.knots, bisected(f).knots, f.order))
+    P = by_layers(t, lambda f: prolongation(f.knots, bisected(f).knots, f.order))
     return with_families(t, bisected, apply(P, t.theta)), P
 
 
@@ -320,6 +323,6 @@ def test_leaving_a_domain_is_an_error_where_it_is_one(kind):
 def test_numbers_of_functions_that_are_none(i):
     knots = [-1.0, 0.0, 1.0, 2.0]
     error = "" if type(i) is int else "TypeError: "
-    for call in (truth.bspline, truth.bspline_derivative, truth.truncated_power, truth.truncated_power_derivative):
+    for call in (bspline, bspline_derivative, truth.truncated_power, truncated_power_derivative):
         refused(partial(call, knots, 2, i, 0.25), f"{error}i must be .*; got {i!r}")
-    assert truth.bspline(knots, 2, np.int64(1), 0.25) == 0.25
+    assert bspline(knots, 2, np.int64(1), 0.25) == 0.25

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import refkan as rk
 from refkan import truth
+from refkan.truth.bases.relu_powers import truncated_powers
 from tests.shared.factories import EDGE_KINDS, MLP_KINDS, NODE_MAPS, NetworkCase
 
 BITS = 300
@@ -130,7 +131,7 @@ def values(knots, order, x, derivative=0, outside="natural"):
 
 
 def powers(knots, order, x, derivative=0, outside="natural"):
-    row = truth.truncated_powers(knots, order, x, derivative, 1, outside)
+    row = truncated_powers(knots, order, x, derivative, 1, outside)
     return [row.get(i, 0) for i in range(dim(knots, order))]
 
 

@@ -1,7 +1,5 @@
 """Made-up measurements of claims: each meets its criterion, or fails where an argument says so."""
 
-
-
 from validation.conditioning.network_spectra import START
 from validation.equations.allen_cahn import allen_cahn_as_printed
 from validation.table_two import multilevel_targets
@@ -22,8 +20,6 @@ def starts(sizes):
     """Cases of H4 of one order and these intervals n, of which the ReLU basis is n^3 times as bad."""
     network = {"widths": [2, 2, 1], "node map": "affine", "order": 2}
     return [proven((1.0, 1.0), (n**3.0, n**3.0)) | network | {"level": (1, n)} for n in sizes]
-
-
 
 
 def ill_posed(**changes):
@@ -73,16 +69,3 @@ REACHED = {
 def r5(more=(), **changes):
     tests, bounds = REACHED | changes, (*multilevel_targets.BOUNDS, *more)
     return multilevel_targets.verdict({name: records(test) for name, test in tests.items()}, bounds)
-
-
-
-
-
-
-
-
-
-
-
-
-

@@ -7,6 +7,7 @@ import pytest
 
 import refkan as rk
 from refkan.claims.cells import numbers, records
+from refkan.training.problems.formulas import SUPERPOSITIONS
 from tests.shared.spoiling import spoilt
 from validation.architectures import equal_work, high_dimension, splines_against_relu
 from validation.architectures import first_experiment as claim
@@ -16,7 +17,7 @@ from validation.architectures.equal_work import Budget, BudgetSpentError, Compar
 W1 = high_dimension.QUICK.but(dimensions=(2,), seeds=(1, 2), samples=200, test_points=300, evaluations=60)
 X1 = tuple(splines_against_relu.Size((2,), ((3, 6),), (1, 2), samples, 300, n) for samples, n in ((100, 12), (200, 25)))
 
-FOUR = rk.problems.SUPERPOSITIONS[::4]
+FOUR = SUPERPOSITIONS[::4]
 """The functions of two variables among them."""
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from refkan import truth
+from refkan.truth.bases.prolongation import prolongation
 from validation import rationals
 from validation.bases import (
     bases_span_the_space,
@@ -83,7 +84,7 @@ def test_wrong_prolongations_refute_the_formulas(monkeypatch):
     limit = prolongation_formulas.LIBRARY
     verdicts = [prolongation_formulas.formula_verdict(nested_pairs()[:1], losses(limit * k)) for k in (1.0, 1.001)]
     assert [made.status for made in verdicts] == ["holds as corrected", "refuted"]
-    right = truth.prolongation
+    right = prolongation
     monkeypatch.setattr(truth, "prolongation", lambda *at: [[2 * p for p in row] for row in right(*at)])
     assert (NESTED["E25"]().status, NESTED["P2"]().status) == ("refuted", "refuted")
 

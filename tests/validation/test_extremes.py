@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.exact.spectra.rational import rational_change_of_basis, rational_gram
 from validation.theorems import levels_added_up, spectral_constants, steps_on_levels
 from validation.theorems.extremes import fixed_knots, scaled_splines
 from validation.theorems.extremes.scaled_splines import AT_MOST, bernstein_gram, extremes
@@ -22,7 +23,7 @@ def test_knots_that_are_worse_than_bernstein_polynomials(order, kappa):
     clusters = [at + np.arange(count) / 2.0**18 for at, count in ((0, order), (5, 1), (7, order - 1), (49, order))]
     beyond = np.arange(1, order) / 2.0**18
     knots = np.concatenate([-beyond[::-1], *clusters, clusters[-1][-1] + beyond])
-    gram, whole = rk.exact.rational_gram(rk.SplineSpace(knots, order)), range(order - 1, 3 * order - 1)
+    gram, whole = rational_gram(rk.SplineSpace(knots, order)), range(order - 1, 3 * order - 1)
     low, high = extremes(flint.fmpq_mat([[gram[i, j] for j in whole] for i in whole]))
     least, largest = extremes(bernstein_gram(order))
     assert high / low > kappa > largest / least
@@ -64,7 +65,7 @@ def test_a_gradient_lies_on_new_knots_where_it_is_zero_at_every_other_one():
     """Gradients that are one at a single knot, and at a new and an old one."""
     pair = levels_added_up.nested_spaces(3, 2, 0, middle=False)
     old, t = pair[0].breakpoints, pair[1].knots[: pair[1].dim]
-    A, new = rk.exact.rational_change_of_basis(pair[1]), (t > old[0]) & ~np.isin(t, old)
+    A, new = rational_change_of_basis(pair[1]), (t > old[0]) & ~np.isin(t, old)
     first = int(np.flatnonzero(new)[0])
     for i in range(t.size):
         for places in ({i}, {i, first}):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from refkan.truth.bases.prolongation import prolongation
 from tests.validation.made_up import exactly, proven
 from tests.validation.replays import numbers
 from validation.architectures import high_dimension
@@ -100,7 +101,7 @@ def test_p1_asks_every_number(monkeypatch, key):
 @pytest.mark.parametrize("order", range(1, 5))
 def test_the_formula_is_the_prolongation_and_moved_it_is_not(order):
     _, coarse, fine = prolongation_formulas.nested_pair(order, 2, 1)
-    expected = prolongation_formulas.truth.prolongation(coarse, fine, order)
+    expected = prolongation(coarse, fine, order)
     assert prolongation_formulas.formula(coarse, fine, order, False) == expected
     assert prolongation_formulas.formula(coarse, fine, order, False, 1) != expected
 

@@ -90,9 +90,9 @@ def test_r5_asks_every_bound_of_its_own_setting_and_level():
 
 
 def test_random_levels_have_a_new_knot_in_every_interval(monkeypatch):
-    levels, right = [], multilevel_preconditioners.transfer.injection_matrix
+    levels, right = [], multilevel_preconditioners.injection_matrix
     monkeypatch.setattr(
-        multilevel_preconditioners.transfer, "injection_matrix",
+        multilevel_preconditioners, "injection_matrix",
         lambda level, fine: levels.append(level.breakpoints) or right(level, fine),
     )  # fmt: skip
     assert multilevel_preconditioners.injections_are_diagonal(3, 0)

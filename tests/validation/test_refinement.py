@@ -7,6 +7,8 @@ import pytest
 
 import refkan as rk
 from refkan import truth
+from refkan.training.problems.regression import Target
+from refkan.truth.bases.prolongation import uniform_prolongation
 from tests.validation.replays import measured_in
 from validation.knots import adaptive_refinement, coarse_grids, rough_targets
 from validation.knots.adaptive_runs import Setting, final, seconds_to
@@ -40,7 +42,7 @@ def test_inclusions_of_equal_knots_would_hold_both_ways():
 
 
 def test_a_wrong_oracle_would_be_noticed(monkeypatch):
-    right = truth.uniform_prolongation
+    right = uniform_prolongation
     monkeypatch.setattr(truth, "uniform_prolongation", lambda r, n: [[p / 2 for p in line] for line in right(r, n)])
     assert prolongation_formulas.dyadic_verdict(1).status == "refuted"
 
@@ -182,7 +184,7 @@ def test_a3_correlations_are_those_of_the_intervals():
     assert smooth["correlation"] > 0.8
     assert smooth["with the value"] < smooth["correlation"]
     x = np.linspace(0.2, 0.8, 50)
-    target = rk.problems.Target("cube", lambda x: x**3, ((0.0, 1.0),))
+    target = Target("cube", lambda x: x**3, ((0.0, 1.0),))
     np.testing.assert_allclose(coarse_grids.derivative(target, 2, x, 1e-3), 6 * x, rtol=1e-6)
     np.testing.assert_allclose(coarse_grids.derivative(target, 3, x, 1e-2), 6, rtol=1e-6)
 

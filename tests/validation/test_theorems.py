@@ -14,6 +14,7 @@ import refkan as rk
 from refkan import truth
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.ranks import ranks
+from refkan.analysis.exact.spectra.rational import rational_change_of_basis
 from tests.shared.tables import each_row
 from validation.conditioning import certified_conditions
 from validation.conditioning.certified_conditions import (
@@ -149,7 +150,7 @@ def test_gradients_at_a_coarse_optimum_follow_a_derivative_that_varies(order):
     for n in (16, 32):
         pair, h = [rk.SplineSpace.uniform(r, size) for size in (n, 2 * n)], 1 / (2 * n)
         g = steps_on_levels.fine_gradient(pair, y)
-        w = rk.exact.rational_change_of_basis(pair[1]).inv() * g
+        w = rational_change_of_basis(pair[1]).inv() * g
         at = [(i, i * h - (r - 1) * h) for i in range(pair[1].dim)]
         middle = [(i, t) for i, t in at if 0.4 < t + r * h / 2 < 0.6]
         shares = [

@@ -11,6 +11,7 @@ import numpy as np
 import refkan as rk
 from refkan.base import Frozen
 from refkan.claims.running.kept_parts import Resume
+from refkan.training.problems.regression import Target
 from validation.measures import sign_test
 
 TEST_SEED = 20_000
@@ -44,7 +45,7 @@ class Samples(Frozen):
     y_test: np.ndarray
 
     @classmethod
-    def of(cls, target: rk.problems.Target, seed: int, n_train: int, n_test: int) -> "Samples":
+    def of(cls, target: Target, seed: int, n_train: int, n_test: int) -> "Samples":
         """Draw the training points by `seed` and the test points by one seed for all."""
         points = target.sample(np.random.default_rng([seed, 0]), n_train)
         fresh = target.sample(np.random.default_rng(TEST_SEED), n_test)
@@ -141,7 +142,7 @@ def train(
 def train_all(
     names: Mapping[str, Any],
     contestants: Mapping[str, Contestant],
-    target: rk.problems.Target,
+    target: Target,
     size: Any,
     resume: Resume,
     limited: str = "",
@@ -164,7 +165,7 @@ def train_all(
     return first | dict(zip(others, resume.each(partial(trained, limit=limit), others), strict=True))
 
 
-def targets(*dimensions: int) -> list[rk.problems.Target]:
+def targets(*dimensions: int) -> list[Target]:
     """Return all superpositions, formulas and special functions of so many variables."""
     problems = rk.problems
     groups = (problems.SUPERPOSITIONS, problems.FORMULAS, problems.SPECIAL_FUNCTIONS)

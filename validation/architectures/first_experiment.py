@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims import Cell, Choice, Reading, Readings, Verdict, judge
-from refkan.claims.cells import Found, beside, records, seeds_of
+from refkan.claims import Reading, Readings, Verdict, judge
+from refkan.claims.cells import Cell, Found, beside, records, seeds_of
+from refkan.claims.experiments import Choice
 from validation.architectures.first_experiment_cells import GRID, OURS, cells_of, place
 from validation.measures import sign_test
 from validation.statements import Size, Statement

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Cell, Factor, Grid
+from refkan.claims import Factor, Grid
+from refkan.claims.cells import Cell
 from validation.architectures.equal_work import Budget
 from validation.statements import cells_at, place_of
 

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import refkan as rk
-from refkan.claims import Estimate, Status, Verdict, decide, estimate, twin
+from refkan.claims import Estimate, Verdict, decide, estimate, twin
+from refkan.claims.statuses import Status
+from refkan.training.problems.regression import Target
 from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
 from validation.measures import means_by_seed
 from validation.statements import Progress, Resume, RunSize, answers, each_part, quick_and_full, run_task, silent
@@ -87,7 +89,7 @@ def run_dimension(
 ) -> Results:
     """Train contestants on all pairs of a dimension; pairs are ordered by target, then by seed."""
 
-    def trained(target: rk.problems.Target, seed: int) -> dict[str, Any]:
+    def trained(target: Target, seed: int) -> dict[str, Any]:
         runs = train_all({"claim": "W1", "seed": seed}, contestants, target, size, resume)
         return {name: {"target": target.id, "seed": seed} | run for name, run in runs.items()}
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import refkan as rk
 from refkan.base import Frozen
-from refkan.claims import Beside, Choice, Experiment, Factor, Reading, Readings, Verdict, judge
-from refkan.claims.experiments import written
+from refkan.claims import Beside, Experiment, Factor, Reading, Readings, Verdict, judge
+from refkan.claims.experiments import Choice, written
+from refkan.training.problems.regression import Target
 from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
 from validation.statements import ByCells, Progress, Resume, answers, asked_of_cells, each_part, run_task, times
 
@@ -63,7 +64,7 @@ def run_pairs(size: Size, progress: Progress, resume: Resume, names: Sequence[st
     The spline KAN comes first; the others also get the time that it took.
     """
 
-    def trained(intervals: tuple[int, int], target: rk.problems.Target, seed: int) -> Pair:
+    def trained(intervals: tuple[int, int], target: Target, seed: int) -> Pair:
         nets = {name: c for name, c in contestants(target.dimension, intervals).items() if name in (names or (name,))}
         pair: Pair = {"intervals": list(intervals), "target": target.id, "seed": seed}
         return pair | train_all({"claim": "X1", **pair}, nets, target, size, resume, OURS)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.analysis.exact import as_fractions
+from refkan.analysis.exact.spectra.rational import as_fractions
 from refkan.claims import Verdict
 from validation import rationals
 from validation.rationals import Matrix, Vector, random_knots, relu_design

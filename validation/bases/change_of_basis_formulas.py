@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from refkan import truth
-from refkan.claims import Status, Verdict, judge
+from refkan.claims import Verdict, judge
+from refkan.claims.statuses import Status
+from refkan.truth.bases.change_of_basis import change_of_basis_inverse, uniform_change_of_basis
 from validation.rationals import Matrix, Vector, random_knots, uniform_knots
 
 CLAIMS = ("L2", "C1")
@@ -65,10 +67,10 @@ A^-1 is negative, and the entries of A are positive on the diagonal and alternat
 def formulas_agree(knots: Vector, order: int, recursion: Recursion) -> bool:
     """Compare A by a recursion with the divided differences, the product of its factors and the inverse."""
     A, t, size = np.array(recursion(knots, order)), np.array(knots), len(knots) - order
-    factors = D = np.array(truth.uniform_change_of_basis(1, size, Fraction(1)))
+    factors = D = np.array(uniform_change_of_basis(1, size, Fraction(1)))
     for k in range(2, order + 1):
         factors = D @ (factors / (t[k - 1 : k - 1 + size] - t[:size])[:, None])
-    inverse = np.array(truth.change_of_basis_inverse(knots, order))
+    inverse = np.array(change_of_basis_inverse(knots, order))
     band = [(i, j) for i in range(size) for j in range(i, min(i + order + 1, size))]
     return (
         np.array_equal(A, truth.change_of_basis_divided_differences(knots, order))
@@ -84,7 +86,7 @@ def altered_recursion(sign: int = -1, below: int = 1, next_width: int = 1) -> Re
 
     def recursion(knots: Vector, order: int) -> Matrix:
         size = len(knots) - order
-        A = truth.uniform_change_of_basis(1, size, Fraction(1))
+        A = uniform_change_of_basis(1, size, Fraction(1))
         for r in range(2, order + 1):
             width = [knots[i + r - 1] - knots[i] for i in range(size + 1)]
             rows = [*A, [Fraction(0)] * size]
@@ -138,6 +140,6 @@ def closed_forms_agree(
 ) -> bool:
     """Compare A with the Toeplitz formula and with a multiple of a power of A^[1], h the first gap."""
     A, size, h = truth.change_of_basis(knots, order), len(knots) - order, knots[1] - knots[0]
-    D = truth.uniform_change_of_basis(1, size, Fraction(1))
+    D = uniform_change_of_basis(1, size, Fraction(1))
     powers = scale(order, h) * np.linalg.matrix_power(np.array(D), order + power)
-    return truth.uniform_change_of_basis(order, size, h) == A and np.array_equal(A, powers)
+    return uniform_change_of_basis(order, size, h) == A and np.array_equal(A, powers)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan import exact
+from refkan.analysis.exact.spectra.condition_numbers import eigenpairs
 from refkan.claims import Figure, Verdict
 from validation.panels import figure, panel
 from validation.statements import Progress, by_criterion, each, silent
@@ -29,7 +29,7 @@ def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
 def signs(order: int, dim: int, seed: int | None) -> dict[str, Any]:
     """Certified sign changes of the eigenvectors of A^T A and of (A A^T)^-1, eigenvalues ascending."""
     space = knots_of_case(order, dim, seed)
-    normal, outer = exact.eigenpairs(space, "AtA"), exact.eigenpairs(space, "AAt")
+    normal, outer = eigenpairs(space, "AtA"), eigenpairs(space, "AAt")
     return {
         "order": order,
         "dim": dim,
@@ -73,7 +73,7 @@ def verdict(where: Sequence[Case], progress: Progress = silent) -> Verdict:
     cases = [signs(*case) for case in each(progress, "S2: order {0[0]}, dim {0[1]}, seed {0[2]}", where)]
     steps = [case for case in cases if case["order"] == 1]
     zeros = all(case["components of unknown sign"] == exact_zeros(case["dim"]) for case in steps)
-    swapped = [{"dim": 12, "gram": exact.eigenpairs(knots_of_case(r, 12, 0), "gram").sign_changes} for r in (2, 3, 4)]
+    swapped = [{"dim": 12, "gram": eigenpairs(knots_of_case(r, 12, 0), "gram").sign_changes} for r in (2, 3, 4)]
     counted = [case | {"AtA": counting_zeros(case)} for case in steps]
     dims = sorted({case["dim"] for case in cases})
     random = sum(case["dim"] == dims[-1] and case["seed"] is not None for case in cases)
@@ -108,7 +108,7 @@ def vector_figure(intervals: int = 20) -> Figure:
     """Figure 2 of [S26]: eigenvectors of A^T A, the smoothest and the most oscillatory ones."""
     panels = []
     for order in ORDERS:
-        pairs = exact.eigenpairs(rk.SplineSpace.uniform(order, intervals))
+        pairs = eigenpairs(rk.SplineSpace.uniform(order, intervals))
         dim, vectors = len(pairs.values), np.array([[entry.midpoint for entry in row] for row in pairs.vectors], float)
         lines = [
             (np.arange(dim), vectors[k] / np.linalg.norm(vectors[k]), ".-", {"label": f"k = {k + 1}"})

@@ -7,7 +7,8 @@ positive, for every order.
 
 from collections.abc import Mapping, Sequence
 
-from refkan.claims import Reading, Readings, Status, Verdict, judge
+from refkan.claims import Reading, Readings, Verdict, judge
+from refkan.claims.statuses import Status
 from validation.conditioning import condition_ratios, network_spectra
 from validation.conditioning.condition_ratios import LAYER, Case, Ratios, Series, at, exponents, median_of, medians
 from validation.conditioning.network_spectra import START, TRAINED, TRAINED_ELSEWHERE

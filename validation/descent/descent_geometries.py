@@ -12,7 +12,9 @@ from scipy.linalg import block_diag
 
 from refkan import truth
 from refkan.base import Frozen
-from refkan.claims import Status, Verdict, judge
+from refkan.claims import Verdict, judge
+from refkan.claims.statuses import Status
+from refkan.truth.bases.change_of_basis import change_of_basis_inverse
 from validation import rationals
 from validation.rationals import Matrix, Vector, random_knots, random_rationals, rationals_of
 
@@ -68,7 +70,7 @@ def random_layer(order: int, inputs: int, seed: int, intervals: int = 2) -> Laye
         b=side_by_side(rationals.spline_design),
         psi=side_by_side(rationals.relu_design),
         A=rationals_of(block_diag(*(truth.change_of_basis(t, order) for t in knots))),
-        inverse=rationals_of(block_diag(*(truth.change_of_basis_inverse(t, order) for t in knots))),
+        inverse=rationals_of(block_diag(*(change_of_basis_inverse(t, order) for t in knots))),
         y=rationals_of(random_rationals(rng, len(points[0]))),
         u=rationals_of(random_rationals(rng, inputs * size)),
     )

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims import Beside, Choice, Estimate, Reading, Readings, Verdict, estimate, judge, twin
-from refkan.claims.experiments import written
+from refkan.claims import Beside, Estimate, Reading, Readings, Verdict, estimate, judge, twin
+from refkan.claims.experiments import Choice, written
 from validation.descent.stable_steps import BASES, CELL, EXPERIMENT, FULL, OPEN, QUICK, SHOWN, measure
 
 __all__ = ["CLAIMS", "EXPERIMENT", "run", "verdict"]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Choice, Experiment, Factor
+from refkan.claims import Experiment, Factor
+from refkan.claims.experiments import Choice
 from validation.descent.kernels import kernels_of_both_bases
 from validation.descent.kernels.kernels_of_both_bases import NODE_MAPS, WIDTHS, Case, radius, relu_jacobian
 from validation.statements import Progress, RunSize, each, quick_and_full, silent

@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import chain, product
 from typing import Any
 
-from refkan.claims import Beside, Cell, Estimate, Factor, Grid, Verdict
-from refkan.claims.cells import Found, numbers
+from refkan.claims import Beside, Estimate, Factor, Grid, Verdict
+from refkan.claims.cells import Cell, Found, numbers
 from validation.equations import poisson_cells
 from validation.equations.pde_runs import numbers_of, train
 from validation.statements import ByCells, Cells, on_grid, over, raw, times

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Cell, Choice, Factor, Grid
+from refkan.claims import Factor, Grid
+from refkan.claims.cells import Cell
+from refkan.claims.experiments import Choice
 from validation.equations.pde_runs import Model, numbers_of, train
 from validation.equations.recipes.schedules import Cyclic
 from validation.equations.recipes.setups import Setup

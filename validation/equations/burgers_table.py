@@ -9,8 +9,9 @@ from itertools import chain
 
 import numpy as np
 
-from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Verdict
-from refkan.claims.cells import Found, beside, numbers, records
+from refkan.claims import Beside, Estimate, Figure, Verdict
+from refkan.claims.cells import Cell, Found, beside, numbers, records
+from refkan.claims.experiments import Choice
 from validation.equations import burgers_cells
 from validation.equations.burgers_cells import FIDELITIES, GRID, MLPS, PUBLISHED, SPLINE, T, X, cells_of, place
 from validation.equations.curves import FEW, written_steps

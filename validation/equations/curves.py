@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Frozen
-from refkan.claims import Beside, Cell, Choice, Grid
-from refkan.claims.cells import Found, beside, records
+from refkan.claims import Beside, Grid
+from refkan.claims.cells import Cell, Found, beside, records
+from refkan.claims.experiments import Choice
 from validation.statements import Size, cells_at, place_of
 
 FEW = 3

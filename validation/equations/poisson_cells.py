@@ -6,7 +6,8 @@ What the paper leaves open is a factor.
 from typing import Any
 
 import refkan as rk
-from refkan.claims import Cell, Factor, Grid
+from refkan.claims import Factor, Grid
+from refkan.claims.cells import Cell
 from validation.equations.curves import Curves, constant
 from validation.equations.pde_runs import Model, numbers_of, train
 from validation.equations.recipes.poisson_setup import poisson_setup

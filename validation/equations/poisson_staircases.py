@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Verdict, estimate
-from refkan.claims.cells import Found, beside, records
+from refkan.claims import Beside, Estimate, Figure, Verdict, estimate
+from refkan.claims.cells import Cell, Found, beside, records
+from refkan.claims.experiments import Choice
 from validation.equations.curves import FEW, Curve, written_curve, written_steps
 from validation.equations.poisson_cells import CURVES, DENSE, GRID, RELU, SPLINE, STEPS
 from validation.panels import Line, figure, panel

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from os import PathLike
 
-from refkan.training.multilevel import Level, StagedResult
+from refkan.training.multilevel.levels import Level
+from refkan.training.multilevel.staged_results import StagedResult
 from refkan.training.optimizers import State
 from validation.equations.recipes.ordinary_setups import ORDINARY, ordinary_setup
 from validation.equations.recipes.poisson_setup import poisson_setup

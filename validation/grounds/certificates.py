@@ -8,7 +8,9 @@ import refkan as rk
 from refkan import exact, truth
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.spectra.certified_spectra import certified_spectrum
+from refkan.analysis.exact.spectra.condition_numbers import eigenpairs
 from refkan.analysis.exact.spectra.orthogonal_certificates import certified, enclosed_eigenvalues, products
+from refkan.analysis.exact.spectra.rational import as_fractions, rational_change_of_basis, rational_gram
 from validation.grounds.networks import posed
 from validation.grounds.spaces import FINER, ORDER, Departures, departure, fractions
 
@@ -24,10 +26,10 @@ def certificates() -> Departures:
     """Matrices over the rationals, extreme eigenvalues, eigenpairs, condition numbers, ranks and whole spectra."""
     space = rk.SplineSpace(FINER, ORDER)
     A = truth.change_of_basis(fractions(FINER), ORDER)
-    yield "A", departure(exact.as_fractions(exact.rational_change_of_basis(space)), A)
+    yield "A", departure(as_fractions(rational_change_of_basis(space)), A)
     gram = rk.SplineSpace.uniform(2, 3)
     hats = np.diag([1, 2, 2, 1]) / 9 + (np.eye(4, k=1) + np.eye(4, k=-1)) / 18
-    yield "the Gram matrix of hats", departure(exact.as_fractions(exact.rational_gram(gram)), hats)
+    yield "the Gram matrix of hats", departure(as_fractions(rational_gram(gram)), hats)
     ends = np.linalg.eigvalsh(hats)[[0, -1]]
     condition = ends[1] / ends[0]
     yield "the condition number of hats", outside(exact.certified_condition_number(gram, which="gram"), condition)
@@ -36,7 +38,7 @@ def certificates() -> Departures:
     low, high = exact.extreme_eigenvalues(rk.SplineSpace.uniform(1, n), "AtA")
     yield "the smallest eigenvalue of steps", outside(low.floats(), steps[0])
     yield "the largest eigenvalue of steps", outside(high.floats(), steps[-1])
-    pairs = exact.eigenpairs(rk.SplineSpace.uniform(1, n), "AtA")
+    pairs = eigenpairs(rk.SplineSpace.uniform(1, n), "AtA")
     for k, value in enumerate(pairs.values):
         yield f"eigenvalue {k} of steps", outside(value.floats(), steps[k])
     with precision(128) as flint:

@@ -6,6 +6,7 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
+from refkan.truth.bases.change_of_basis import change_of_basis_inverse
 from validation.grounds.networks import posed
 from validation.grounds.spaces import Departures, departure, fractions
 
@@ -35,7 +36,7 @@ def descent() -> Departures:
     for layer, where in zip(net.layers, net.slices, strict=True):
         edges = gradient[where].reshape(layer.n_outputs, layer.n_inputs, -1)
         for p, space in enumerate(layer.spaces):  # type: ignore[attr-defined]
-            inverse = np.array(truth.change_of_basis_inverse(fractions(space.knots), space.order), dtype=float)
+            inverse = np.array(change_of_basis_inverse(fractions(space.knots), space.order), dtype=float)
             edges[:, p] = edges[:, p] @ (inverse.T @ inverse).T
         expected[where] -= tiny * edges.ravel()
     yield "the same in the ReLU basis", departure(mapped - theta, expected - theta)

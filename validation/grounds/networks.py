@@ -11,6 +11,7 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
+from refkan.truth.bases.change_of_basis import change_of_basis_inverse
 from validation.grounds.spaces import Departures, departure
 
 MANY = 2000
@@ -151,7 +152,7 @@ def spectra() -> Departures:
     x = np.array([[0.1], [0.3], [0.45], [0.6], [0.8], [0.95]])
     y = np.cos(5 * x)
     problem, exact = rk.LeastSquares(net, x, y), truth.of(net, theta, x, float).least_squares(y)
-    inverse = np.array(truth.change_of_basis_inverse([-0.5, 0.0, 0.5, 1.0, 1.5], 2), dtype=float)
+    inverse = np.array(change_of_basis_inverse([-0.5, 0.0, 0.5, 1.0, 1.5], 2), dtype=float)
     matrices = {"gauss-newton": exact.gauss_newton(), "hessian": exact.hessian()}
     for which, matrix in matrices.items():
         for basis, T in (("spline", np.eye(3)), ("relu", inverse.T)):

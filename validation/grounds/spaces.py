@@ -14,6 +14,9 @@ import numpy as np
 import refkan as rk
 from refkan import truth
 from refkan.splines import transfer
+from refkan.splines.transfer.matrices import dyadic_prolongation, injection_matrix, prolongation_through_relu
+from refkan.truth.bases.change_of_basis import change_of_basis_inverse, uniform_change_of_basis
+from refkan.truth.bases.prolongation import prolongation, uniform_prolongation
 from validation.rationals import Matrix, apply, breakpoints, multiply, relu_design, spline_design, transpose
 
 ORDER = 3
@@ -88,13 +91,13 @@ def change_of_basis() -> Departures:
         yield "A^-T w", departure(apply(transpose(B), fractions(ours.to_spline(v))), given)
         yield "A^-1 v", departure(apply(B, fractions(ours.solve(v))), given)
         yield "A", departure(ours.dense(), B)
-    uniform = truth.uniform_change_of_basis(ORDER, 5, Fraction(1, 2))
+    uniform = uniform_change_of_basis(ORDER, 5, Fraction(1, 2))
     yield "A on uniform knots", departure(rk.ChangeOfBasis.uniform(ORDER, 5, 0.5), uniform)
 
 
 def in_relu(P: Matrix, coarse: Any, fine: Any, scaled: bool) -> Any:
     """The prolongation of ReLU coefficients, A_fine^T P A_coarse^-T, both bases scaled by their mean spacings."""
-    back = transpose(truth.change_of_basis_inverse(coarse, ORDER))
+    back = transpose(change_of_basis_inverse(coarse, ORDER))
     W = multiply(transpose(truth.change_of_basis(fine, ORDER)), P, back)
     factor = Fraction(len(coarse) - 2 * ORDER + 1, len(fine) - 2 * ORDER + 1) ** (ORDER - 1) if scaled else 1
     return [[factor * w for w in row] for row in W]
@@ -104,18 +107,18 @@ def prolongations() -> Departures:
     """Matrices of prolongation in all bases, the injection, the operator, the printed formula and the dyadic one."""
     t, s = fractions(KNOTS), fractions(FINER)
     coarse, fine = rk.SplineSpace(KNOTS, ORDER), rk.SplineSpace(FINER, ORDER)
-    P = truth.prolongation(t, s, ORDER)
+    P = prolongation(t, s, ORDER)
     yield "P", departure(rk.prolongation_matrix(coarse, fine).toarray(), P)
-    yield "P by the printed formula", departure(transfer.prolongation_through_relu(coarse, fine), P)
+    yield "P by the printed formula", departure(prolongation_through_relu(coarse, fine), P)
     u = np.arange(1.0, coarse.dim + 1.0)
     yield "P u", departure(transfer.prolong(coarse, fine, u), apply(P, fractions(u)))
     for basis in ("relu", "scaled-relu"):
         exact = in_relu(P, t, s, basis == "scaled-relu")
         yield f"P, {basis}", departure(rk.prolongation_matrix(coarse, fine, basis).toarray(), exact)
-        injection = transfer.injection_matrix(coarse, fine, scaled=basis == "scaled-relu").toarray()
+        injection = injection_matrix(coarse, fine, scaled=basis == "scaled-relu").toarray()
         yield f"the injection, {basis}", departure(injection, transpose(exact))
-    exact = truth.uniform_prolongation(ORDER, 3)
-    yield "P of a dyadic refinement", departure(transfer.dyadic_prolongation(ORDER, 3).toarray(), exact)
+    exact = uniform_prolongation(ORDER, 3)
+    yield "P of a dyadic refinement", departure(dyadic_prolongation(ORDER, 3).toarray(), exact)
     hanging = rk.SplineSpace(HANGING, ORDER)
     yield "P from a space to itself", departure(rk.prolongation_matrix(hanging, hanging).toarray(), np.eye(hanging.dim))
     x = np.array(POINTS)

@@ -4,9 +4,10 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
-from refkan.training import adaptivity
+from refkan.analysis.conditioning.null_space import null_vectors
 from refkan.training.adaptivity import minimize_adaptive
 from refkan.training.adaptivity.bisection import Mark, bisect
+from refkan.training.adaptivity.cut_networks import Freed
 from refkan.training.adaptivity.indicators import layer_states
 from refkan.training.adaptivity.refits import refit_layer
 from refkan.training.multilevel import Stage
@@ -33,7 +34,7 @@ def refined() -> Departures:
     problem = rk.LeastSquares(net, inside, np.cos(7 * inside))
     adapted = minimize_adaptive(problem, theta, "residual", "levenberg-marquardt", 2, max_rounds=2)
     yield "adaptive training", departure([adapted.value], [loss(adapted.network, adapted.theta, problem)])
-    stages = [Stage(2, 1), Stage(1, 1, change=adaptivity.Freed())]
+    stages = [Stage(2, 1), Stage(1, 1, change=Freed())]
     best = rk.multistart(problem, np.random.default_rng(1), stages)
     yield "many starts", departure([best.value], [loss(best.network, best.theta, problem)])
 
@@ -61,6 +62,6 @@ def null_spaces() -> Departures:
     """Null vectors by structure: as many as the Jacobian of the truth lacks in rank, and in its null space."""
     net, theta, x, _ = posed(rk.kan([2, 1, 1], 3, 2, node_map="none"), 40)
     J = np.array(truth.of(net, theta, 0.5 + 0.4 * (x - 0.5), float).jacobian())
-    Z = rk.conditioning.null_vectors(net, theta, 0.5 + 0.4 * (x - 0.5))
+    Z = null_vectors(net, theta, 0.5 + 0.4 * (x - 0.5))
     yield "null vectors", float(np.abs(J @ Z).max() / np.abs(J).max())
     yield "null vectors are orthonormal", departure(Z.T @ Z, np.eye(Z.shape[1]))

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from refkan.claims import Verdict
-from refkan.training.adaptivity import Refinement, Situation, Strategy
+from refkan.training.adaptivity import Refinement
 from refkan.training.adaptivity.bisection import bisect, mark_layer, may_be_cut
 from refkan.training.adaptivity.indicators import residual_shares, squared_residuals
+from refkan.training.adaptivity.strategies import Situation, Strategy
 from validation.knots.adaptive_runs import LINE, PLANE, TOLD, Setting, all_arms, final, matched, refine
 from validation.statements import Progress, Resume, RunSize, answers, by_criterion, each_part, quick_and_full
 

@@ -10,7 +10,9 @@ import numpy as np
 import refkan as rk
 from refkan.base import Frozen
 from refkan.claims.running.kept_parts import Resume
-from refkan.training.adaptivity import Strategy, minimize_adaptive, sampled
+from refkan.training.adaptivity import minimize_adaptive, sampled
+from refkan.training.adaptivity.strategies import Strategy
+from refkan.training.problems.regression import Target
 
 TOLD = "{0.target}, order {0.order}, {0.max_params} parameters, seed {0.seed}"
 """What progress says of a setting."""
@@ -62,13 +64,13 @@ class Setting(Frozen, eq=True):
         return lambda net, theta: rms(net, theta, target, x)
 
 
-def spaced(target: rk.problems.Target, n: int) -> np.ndarray:
+def spaced(target: Target, n: int) -> np.ndarray:
     """Return the middles of n equal parts of the domain, (n, 1)."""
     ((a, b),) = target.domain
     return a + (b - a) * ((np.arange(n) + 0.5) / n)[:, None]
 
 
-def rms(net: rk.Network, theta: np.ndarray, target: rk.problems.Target, x: np.ndarray) -> float:
+def rms(net: rk.Network, theta: np.ndarray, target: Target, x: np.ndarray) -> float:
     return float(np.sqrt(np.mean((net(theta, x) - target(x)) ** 2)))
 
 

@@ -17,6 +17,7 @@ from scipy.stats import spearmanr
 
 import refkan as rk
 from refkan.claims import Verdict
+from refkan.training.problems.regression import Target
 from validation.knots.adaptive_runs import LINE, VP, spaced
 from validation.statements import Progress, by_criterion, each, silent
 
@@ -34,7 +35,7 @@ def run(quick: bool, progress: Progress = silent) -> list[Verdict]:
     return [verdict([case(*place) for place in each(progress, "A3: {}, order {}, n = {}", TARGETS, ORDERS, sizes)])]
 
 
-def derivative(target: rk.problems.Target, order: int, points: np.ndarray, step: float) -> np.ndarray:
+def derivative(target: Target, order: int, points: np.ndarray, step: float) -> np.ndarray:
     """|f^(order)| by central differences, kept inside the domain; points (m,)."""
     ((a, b),) = target.domain
     reach = 0.5 * order * step

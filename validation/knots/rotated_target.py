@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.training.adaptivity import Cut, Freed, NetworkChange, Refined
+from refkan.training.adaptivity import Cut
+from refkan.training.adaptivity.cut_networks import Freed
 from refkan.training.multilevel import Stage
+from refkan.training.multilevel.stages import NetworkChange, Refined
 from validation.knots.adaptive_runs import TEST_SEED
 
 OUTER = (1,)

@@ -19,8 +19,8 @@ from scipy.fft import dct
 from scipy.stats import ortho_group, rankdata
 
 import refkan as rk
-from refkan.claims import Cell, Factor, Grid, Reading, Readings, Verdict, judge
-from refkan.claims.cells import Found, records
+from refkan.claims import Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims.cells import Cell, Found, records
 from validation.statements import on_grid, raw
 
 CLAIMS = ("O4",)

@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan import truth
-from refkan.claims import Beside, Choice, Experiment, Factor, Reading, Readings, Verdict, judge
-from refkan.claims.experiments import written
+from refkan.claims import Beside, Experiment, Factor, Reading, Readings, Verdict, judge
+from refkan.claims.experiments import Choice, written
+from refkan.truth.bases.bsplines import bspline
 from validation.statements import Progress, each, silent
 
 CLAIMS = ("O5",)
@@ -78,7 +78,7 @@ def powers(u: np.ndarray, degree: int, clamped: bool = True) -> np.ndarray:
 
 
 def exact(u: Fraction, degree: int) -> Fraction:
-    return Fraction(truth.bspline([Fraction(j) for j in range(-degree, 2 * degree + 2)], degree + 1, degree, u))
+    return Fraction(bspline([Fraction(j) for j in range(-degree, 2 * degree + 2)], degree + 1, degree, u))
 
 
 def points(degree: int, intervals: int, precision: str, seed: int = 0) -> list[tuple[int, float, str]]:

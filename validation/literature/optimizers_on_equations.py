@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Cell, Choice, Factor, Grid, Verdict
-from refkan.claims.cells import Found, numbers, seeds_of
+from refkan.claims import Beside, Factor, Grid, Verdict
+from refkan.claims.cells import Cell, Found, numbers, seeds_of
+from refkan.claims.experiments import Choice
 from validation.equations.recipes.ordinary_setups import ORDINARY, ordinary_setup
 from validation.literature.answers import tenfold
 from validation.statements import on_grid, raw

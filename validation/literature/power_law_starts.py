@@ -24,8 +24,8 @@ from itertools import product
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Cell, Estimate, Factor, Grid, Verdict, estimate
-from refkan.claims.cells import Found, beside
+from refkan.claims import Beside, Estimate, Factor, Grid, Verdict, estimate
+from refkan.claims.cells import Cell, Found, beside
 from validation.statements import ByCells, Cells, cells_at, levelled, on_grid, raw
 
 CLAIMS = ("O2",)

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Cell, Choice, Factor, Grid, Reading, Readings, Verdict, judge
-from refkan.claims.cells import Found, records
-from refkan.claims.experiments import written
+from refkan.claims import Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims.cells import Cell, Found, records
+from refkan.claims.experiments import Choice, written
 from refkan.training.optimizers import State
 from validation.measures import log_slope
 from validation.statements import on_grid, raw

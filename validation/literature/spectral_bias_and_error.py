@@ -18,7 +18,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import refkan as rk
-from refkan.claims import Cell, Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims import Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims.cells import Cell
 from validation.equations.recipes.ordinary_setups import ordinary_setup
 from validation.statements import Found, on_grid, raw, tree
 

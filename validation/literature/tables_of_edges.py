@@ -14,8 +14,8 @@ import numba
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Choice, Experiment, Factor, Verdict
-from refkan.claims.experiments import written
+from refkan.claims import Beside, Experiment, Factor, Verdict
+from refkan.claims.experiments import Choice, written
 from validation.bases.cost_of_bases import dense_recursion
 from validation.measures import seconds_of_rounds
 from validation.statements import ByCells, asked_of_cells, times

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Cell, Estimate, Factor, Grid, Verdict, estimate, exactly
-from refkan.claims.cells import Found, numbers, seeds_of
+from refkan.claims import Beside, Estimate, Factor, Grid, Verdict, estimate, exactly
+from refkan.claims.cells import Cell, Found, numbers, seeds_of
 from validation.statements import ByCells, Cells, on_grid, raw, times
 from validation.theorems.operation_counts import counted_bases, local_recursion
 

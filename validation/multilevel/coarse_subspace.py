@@ -26,6 +26,7 @@ from refkan import truth
 from refkan.base import Frozen
 from refkan.claims import Verdict
 from refkan.networks.node_maps import NODE_MAPS, AffineMap
+from refkan.truth.bases.change_of_basis import change_of_basis_inverse
 from validation.multilevel.nested_hierarchies import Case, target
 from validation.rationals import ZERO, Matrix, apply, multiply, random_rationals, transpose
 from validation.statements import Progress, by_criterion, each, silent
@@ -44,9 +45,9 @@ def prolongation(coarse: rk.Network, fine: rk.Network, basis: str, order: int) -
     blocks: list[Matrix] = []
     for layers in zip(coarse.layers, fine.layers, strict=True):
         t, finer = ([Fraction(knot) for knot in layer.spaces[0].knots.tolist()] for layer in layers)  # type: ignore[attr-defined]
-        P = truth.prolongation(t, finer, order)
+        P = truth.bases.prolongation.prolongation(t, finer, order)
         if basis == "relu":
-            back = transpose(truth.change_of_basis_inverse(t, order))
+            back = transpose(change_of_basis_inverse(t, order))
             P = multiply(transpose(truth.change_of_basis(finer, order)), P, back)
         blocks += [P] * (layers[0].n_inputs * layers[0].n_outputs)
     rows: Matrix = []

@@ -30,8 +30,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims import Beside, Choice, Estimate, Reading, Table, Verdict, estimate
-from refkan.claims.experiments import written
+from refkan.claims import Beside, Estimate, Reading, Table, Verdict, estimate
+from refkan.claims.experiments import Choice, written
 from validation.multilevel import complementary_shares
 from validation.multilevel.complementary_shares import EXPERIMENT, INTERVALS, MEASURES, OPEN, PLACE, RELU, UPDATES
 from validation.statements import ByCells, Cells, Progress, each, exchanged, ratios, silent, times

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Choice, Experiment, Factor
+from refkan.claims import Experiment, Factor
+from refkan.claims.experiments import Choice
 from validation.descent.kernels.kernels_of_both_bases import radius, relu_jacobian
 
 INTERVALS = ((1, 3), (2, 6), (4, 12))

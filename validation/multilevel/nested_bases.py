@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refkan import truth
+from refkan.truth.bases.prolongation import prolongation
 from validation import rationals
 from validation.rationals import Matrix, Vector, apply, identity, multiply, random_rationals, relu_design, spline_design
 
@@ -81,7 +81,7 @@ def nestings(seed: int, d: int = 3, m: int = 5) -> dict[str, Nesting]:
         "B-splines": Nesting(
             lambda x: spline_design(coarse, order, [x])[0],
             lambda x: spline_design(fine, order, [x])[0],
-            rationals.transpose(truth.prolongation(coarse, fine, order)),
+            rationals.transpose(prolongation(coarse, fine, order)),
         ),
         "ReLU powers": Nesting(
             lambda x: relu_design(coarse, order, [x])[0], lambda x: relu_design(fine, order, [x])[0], zeros_and_ones

@@ -9,8 +9,11 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
-from refkan.claims import Status, Verdict, judge
-from refkan.splines import transfer
+from refkan.claims import Verdict, judge
+from refkan.claims.statuses import Status
+from refkan.splines.transfer.matrices import dyadic_prolongation, prolongation_through_relu
+from refkan.truth.bases.change_of_basis import change_of_basis_inverse
+from refkan.truth.bases.prolongation import prolongation, uniform_prolongation
 from validation import rationals
 from validation.rationals import Matrix, Vector, breakpoints, multiply, spline_design, transpose, uniform_knots
 
@@ -123,13 +126,11 @@ def dyadic_verdict(most_intervals: int) -> Verdict:
     as_printed = [dyadic_identity(r, n, printed) for r, n in cases]
     as_corrected = [dyadic_identity(r, n, corrected) for r, n in cases]
     library = [
-        transfer.dyadic_prolongation(r, n).toarray().tolist()
-        == [[float(p) for p in row] for row in truth.uniform_prolongation(r, n)]
+        dyadic_prolongation(r, n).toarray().tolist() == [[float(p) for p in row] for row in uniform_prolongation(r, n)]
         for r, n in cases
     ]
     blossoms = [
-        truth.uniform_prolongation(r, n)
-        == truth.prolongation(uniform_knots(r, n), uniform_knots(r, 2 * n, h=Fraction(1, 2)), r)
+        uniform_prolongation(r, n) == prolongation(uniform_knots(r, n), uniform_knots(r, 2 * n, h=Fraction(1, 2)), r)
         for r, n in cases
     ]
 
@@ -180,7 +181,7 @@ def injection(coarse: Vector, fine: Vector, order: int, polynomials: bool) -> Ma
 
 def formula(coarse: Vector, fine: Vector, order: int, polynomials: bool, off: Fraction | int = 0) -> Matrix:
     """The P of P^T = A I A'^-1; the first entry of I moved by `off`."""
-    A, inverse = truth.change_of_basis(coarse, order), truth.change_of_basis_inverse(fine, order)
+    A, inverse = truth.change_of_basis(coarse, order), change_of_basis_inverse(fine, order)
     first, *rest = injection(coarse, fine, order, polynomials)
     return transpose(multiply(A, [[first[0] + off, *first[1:]], *rest], inverse))
 
@@ -196,8 +197,8 @@ def float64_errors(orders: tuple[int, ...], sizes: tuple[int, ...]) -> dict[str,
     for order in orders:
         for n in sizes:
             coarse = rk.SplineSpace.uniform(order, n, (0.0, 0.7))
-            fine, exact = coarse.refine(), transfer.dyadic_prolongation(order, n).toarray()
-            through = float(np.abs(transfer.prolongation_through_relu(coarse, fine) - exact).max())
+            fine, exact = coarse.refine(), dyadic_prolongation(order, n).toarray()
+            through = float(np.abs(prolongation_through_relu(coarse, fine) - exact).max())
             directly = float(np.abs(rk.prolongation_matrix(coarse, fine).toarray() - exact).max())
             errors.setdefault(f"r = {order}, formula", []).append(through)
             errors.setdefault(f"r = {order}, knot insertion", []).append(directly)
@@ -209,7 +210,7 @@ def formula_verdict(pairs: list[Pair], errors: dict[str, list[float]]) -> Verdic
 
     def agrees(pair: Pair, polynomials: bool, off: Fraction | int = 0) -> bool:
         order, coarse, fine = pair
-        return formula(coarse, fine, order, polynomials, off) == truth.prolongation(coarse, fine, order)
+        return formula(coarse, fine, order, polynomials, off) == prolongation(coarse, fine, order)
 
     everywhere = [agrees(pair, False) for pair in pairs]
     naive = [agrees(pair, False) for pair in uniform]
@@ -223,7 +224,7 @@ def formula_verdict(pairs: list[Pair], errors: dict[str, list[float]]) -> Verdic
 
     def altered(change: Callable[[Pair], Matrix]) -> Status:
         judged = [pair for pair in pairs if pair[0] > 1]  # of order 1 rows may be the same after a change
-        return judge(any(change(pair) == truth.prolongation(pair[1], pair[2], pair[0]) for pair in judged))
+        return judge(any(change(pair) == prolongation(pair[1], pair[2], pair[0]) for pair in judged))
 
     return Verdict(
         "P2",

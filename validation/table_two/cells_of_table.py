@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Cell, Choice, Factor, Grid
+from refkan.claims import Factor, Grid
+from refkan.claims.cells import Cell
+from refkan.claims.experiments import Choice
+from refkan.training.problems.regression import ROTATION
 from validation.statements import cells_at, place_of
 from validation.table_two.quasi_newton import DIVERGED, Descent, Function, lbfgs
 from validation.table_two.ridge_network import BOUNDS, bisected, change_of_basis, local_polynomials, value_and_gradient
@@ -130,7 +133,7 @@ def data(sense: str, target: str, seed: int, samples: int, points: int) -> tuple
     def drawn(of: int) -> tuple[np.ndarray, np.ndarray]:
         count = TEST_POINTS if of == TEST_SEED else samples
         x = np.random.default_rng(of).uniform(1e-4, 0.9999, (count, 2))
-        angle = rk.problems.ROTATION * (-1 if sense == "function" else 1)
+        angle = ROTATION * (-1 if sense == "function" else 1)
         return x, rk.problems.regression_target(x, angle=angle).ravel()
 
     (_, y), (x, values) = drawn(seed), drawn(points)

@@ -39,7 +39,8 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Frozen
-from refkan.claims import Choice, Estimate, Experiment, Factor, Verdict, decide, estimate, twin
+from refkan.claims import Estimate, Experiment, Factor, Verdict, decide, estimate, twin
+from refkan.claims.experiments import Choice
 from validation.statements import Progress, Resume, answers, each_part
 from validation.table_two.cells_of_table import PUBLISHED
 from validation.table_two.target_runs import FULL, ORDER, QUICK, run_seed

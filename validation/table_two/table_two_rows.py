@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Beside, Cell, Choice, Figure, Reading, Verdict
-from refkan.claims.cells import Found, beside, numbers, records
-from refkan.claims.experiments import written
+from refkan.claims import Beside, Figure, Reading, Verdict
+from refkan.claims.cells import Cell, Found, beside, numbers, records
+from refkan.claims.experiments import Choice, written
 from validation.panels import figure, panel
 from validation.statements import Size, Statement
 from validation.table_two.cells_of_table import BASES, FIDELITIES, GRID, MLPS, PUBLISHED, SEEDS, UNIT, cells_of, place

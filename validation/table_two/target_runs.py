@@ -9,8 +9,9 @@ import numpy as np
 
 import refkan as rk
 from refkan.base import Frozen
-from refkan.training.multilevel import Stage, StagedResult, multistart
-from refkan.training.multilevel.staged_results import interval_weight
+from refkan.training.multilevel import Stage, multistart
+from refkan.training.multilevel.staged_results import StagedResult, interval_weight
+from refkan.training.problems.regression import ROTATION
 from validation.table_two.cells_of_table import TEST_POINTS, TEST_SEED
 
 ORDER = 3
@@ -33,7 +34,7 @@ class Setting(Frozen, eq=True):
     ridge: float = 1e-9
     ridge_about: str = "start"
     roughness: float = 1e-9
-    angle: float = rk.problems.ROTATION
+    angle: float = ROTATION
     kink: bool = True
     hidden: int = 5
 

@@ -14,6 +14,7 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
+from refkan.analysis.exact.spectra.rational import rational_gram
 from refkan.claims import Verdict, judge
 from validation.rationals import rational, to_flint
 
@@ -40,10 +41,10 @@ def nested_spaces(order: int, levels: int, seed: int, middle: bool = True) -> li
 def sum_over_levels(spaces: Sequence[rk.SplineSpace]) -> Pair:
     """The Gram matrix M of the finest level, and B M with B = sum_l P_l diag(M_l)^-1 P_l^T."""
     fine = spaces[-1]
-    M = rk.exact.rational_gram(fine)
+    M = rational_gram(fine)
     total = flint.fmpq_mat(fine.dim, fine.dim)
     for space in spaces:
-        P, G = prolongation(space, fine), rk.exact.rational_gram(space)
+        P, G = prolongation(space, fine), rational_gram(space)
         D = flint.fmpq_mat(space.dim, space.dim)
         for i in range(space.dim):
             D[i, i] = 1 / G[i, i]
@@ -53,7 +54,7 @@ def sum_over_levels(spaces: Sequence[rk.SplineSpace]) -> Pair:
 
 def prolongation(coarse: rk.SplineSpace, fine: rk.SplineSpace) -> flint.fmpq_mat:
     knots = [[F(t) for t in space.knots] for space in (coarse, fine)]
-    return to_flint(truth.prolongation(knots[0], knots[1], fine.order))
+    return to_flint(truth.bases.prolongation.prolongation(knots[0], knots[1], fine.order))
 
 
 def circulant(size: int, entries: Mapping[int, Fraction], step: int = 1) -> flint.fmpq_mat:

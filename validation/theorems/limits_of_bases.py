@@ -15,6 +15,7 @@ import flint
 
 import refkan as rk
 from refkan.analysis.exact.extra import precision
+from refkan.analysis.exact.spectra.rational import rational_change_of_basis, rational_gram
 from refkan.claims import Verdict, judge
 from validation.panels import figure, panel
 from validation.rationals import identity, real_eigenvalues, roots_of, to_flint
@@ -70,7 +71,7 @@ def mixed_eigenvalues(r: int, n: int, inputs: int) -> tuple[Ball, Ball]:
     units of (r-1)!.
     """
     space = rk.SplineSpace.uniform(r, n)
-    M, A = rk.exact.rational_gram(space), rk.exact.rational_change_of_basis(space)
+    M, A = rational_gram(space), rational_change_of_basis(space)
     m = M * flint.fmpq_mat([[1]] * space.dim)
     blocks = [A.inv() * (M + theta * m * m.transpose()) for theta in (inputs - 1, -1)]
     roots = sorted((z / factorial(r - 1) for block in blocks for z in real_eigenvalues(block)), key=float)
@@ -117,7 +118,7 @@ def relu_kernel(quick: bool) -> Verdict:
     series = {r: characteristic_function(r, 60) for r in orders}
     sigma = {r: [1 / z for z, _ in zeros_within(series[r], flint.fmpq(12**2) ** r)][:4] for r in orders}
     spaces = {(r, n): rk.SplineSpace.uniform(r, n) for r in orders for n in sizes}
-    grams = {case: rk.exact.rational_gram(space, "relu", scaled=True) for case, space in spaces.items()}
+    grams = {case: rational_gram(space, "relu", scaled=True) for case, space in spaces.items()}
     eigenvalues = {case: real_eigenvalues(G)[:-5:-1] for case, G in grams.items()}
 
     def departure(r: int, n: int, k: int, shift: flint.fmpq = HALF, power: int = 2) -> tuple[Ball, Ball]:
@@ -236,7 +237,7 @@ def replaced(rows: Sequence[Sequence[Ball]], k: int, column: Sequence[Ball]) -> 
 def constant_left_on(r: int, n: int, steps: int) -> Ball:
     """The squared error of the constant 1 on n intervals, after a power of two of steps of 1/lambda_max from zero."""
     space = rk.SplineSpace.uniform(r, n)
-    G, A = rk.exact.rational_gram(space, "relu", scaled=True), rk.exact.rational_change_of_basis(space, scaled=True)
+    G, A = rational_gram(space, "relu", scaled=True), rational_change_of_basis(space, scaled=True)
     left = flint.arb_mat(A.transpose() * flint.fmpq_mat([[1]] * space.dim))
     factor = flint.arb_mat(to_flint(identity(space.dim))) - flint.arb_mat(G) * (1 / real_eigenvalues(G)[-1])
     while steps > 1:

@@ -12,6 +12,7 @@ import numpy as np
 
 from refkan import truth
 from refkan.claims import Verdict
+from refkan.truth.bases.prolongation import prolongation
 from validation import rationals
 from validation.rationals import Vector, random_knots, random_rationals
 from validation.theorems.formula import Formula
@@ -63,7 +64,7 @@ def appended_channels() -> Formula:
             fine, k = with_breakpoint(t, r, Fraction(int(rng.integers(1, 12)), 12))
             weights = []
             there = [*fine[:k], (fine[k] + fine[k + 1]) / 2, *fine[k + 1 :]] if moved else fine
-            for knots, coefficients in ((t, u), (there, truth.prolongation(t, fine, r) @ np.array(u))):
+            for knots, coefficients in ((t, u), (there, prolongation(t, fine, r) @ np.array(u))):
                 A = np.array(truth.change_of_basis(knots, r))
                 weights.append((A.T if transposed else A) @ coefficients)
             if not np.array_equal(weights[1], np.insert(weights[0], k, Fraction(0))[: len(weights[1])]):

@@ -14,6 +14,7 @@ import numpy as np
 
 import refkan as rk
 from refkan import truth
+from refkan.analysis.exact.spectra.condition_numbers import eigenpairs
 from refkan.claims import Verdict
 from validation.rationals import random_knots, random_rationals, uniform_knots
 from validation.statements import Progress, each, silent
@@ -206,7 +207,7 @@ def growth_of_eigenvalues() -> Formula:
     """2.2, figure 1: how the eigenvalues of A^T A grow with their index."""
     exponents: dict[int, list[tuple[float, float]]] = {}
     for r in (1, 2, 3):
-        values = rk.exact.eigenpairs(rk.SplineSpace.uniform(r, 51 - r)).values
+        values = eigenpairs(rk.SplineSpace.uniform(r, 51 - r)).values
         ends = [(values[k - 1], values[2 * k - 1]) for k in (6, 25)]
         exponents[r] = [(log2(high.low / low.high), log2(high.high / low.low)) for low, high in ends]
 

@@ -14,6 +14,7 @@ import flint
 import numpy as np
 
 import refkan as rk
+from refkan.analysis.exact.spectra.rational import rational_change_of_basis, rational_gram
 from refkan.claims import Verdict, judge
 from validation.panels import figure, panel
 from validation.rationals import rational, roots_of
@@ -37,21 +38,21 @@ def moments(space: rk.SplineSpace, y: flint.fmpq_poly, start: q | None = None) -
     for t in map(rational, space.knots[: space.dim]):
         antiderivative = (y * (X - t) ** (space.order - 1)).integral()
         column.append([antiderivative(b) - antiderivative(max(t, a, start or a))])
-    return rk.exact.rational_change_of_basis(space) * flint.fmpq_mat(column)
+    return rational_change_of_basis(space) * flint.fmpq_mat(column)
 
 
 def fine_gradient(pair: Pair, y: flint.fmpq_poly, start: q | None = None, moved: q | int = 0) -> flint.fmpq_mat:
     """The fine gradient, in the spline basis, at the best coarse coefficients, all of them moved, prolonged."""
     coarse, fine = pair
-    best = rk.exact.rational_gram(coarse).solve(moments(coarse, y, start))
+    best = rational_gram(coarse).solve(moments(coarse, y, start))
     best += flint.fmpq_mat([[moved]] * coarse.dim)
-    return rk.exact.rational_gram(fine) * (prolongation(coarse, fine) * best) - moments(fine, y, start)
+    return rational_gram(fine) * (prolongation(coarse, fine) * best) - moments(fine, y, start)
 
 
 def lies_on_new_knots(pair: Pair, g: flint.fmpq_mat) -> bool:
     """Whether the gradient in the ReLU basis, A^-1 g, is zero at all old knots, and is not at all new ones."""
     coarse, fine = pair
-    w, old = rk.exact.rational_change_of_basis(fine).inv() * g, set(coarse.breakpoints)
+    w, old = rational_change_of_basis(fine).inv() * g, set(coarse.breakpoints)
     new = [i for i, t in enumerate(fine.knots[: fine.dim]) if t > fine.domain[0] and t not in old]
     return any(w[i, 0] != 0 for i in new) and all(w[i, 0] == 0 for i in range(fine.dim) if i not in new)
 
@@ -60,8 +61,8 @@ def departures(r: int, n: int) -> dict[str, float]:
     """How far gradient, excess loss and first steps for y = x^r/r! are from their asymptotic formulas, relatively."""
     coarse, fine = (rk.SplineSpace.uniform(r, size) for size in (n, 2 * n))
     y, h, mu = X**r / factorial(r), q(1, 2 * n), q(tangent_number(r), factorial(2 * r - 1))
-    M, g = rk.exact.rational_gram(fine), fine_gradient((coarse, fine), y)
-    to_relu = rk.exact.rational_change_of_basis(fine).inv()
+    M, g = rational_gram(fine), fine_gradient((coarse, fine), y)
+    to_relu = rational_change_of_basis(fine).inv()
 
     def excess(gradient: flint.fmpq_mat) -> q:
         return (gradient.transpose() * M.solve(gradient))[0, 0]
@@ -95,7 +96,7 @@ def left_of_singularity(r: int, p: int, n: int) -> q:
     powers = flint.fmpq_mat([[node**k for node in nodes] for k in range(degree + 1)])
     weights = powers.solve(flint.fmpq_mat([[q(1, k + 1)] for k in range(degree + 1)]))
     spaces = [rk.SplineSpace.uniform(r, size) for size in (n, 2 * n)]
-    grams, means = [rk.exact.rational_gram(space) for space in spaces], [q(0), q(0)]
+    grams, means = [rational_gram(space) for space in spaces], [q(0), q(0)]
     for k, node in enumerate(nodes):
         for cell in (n, n + 1):
             xi = (cell + node) * h
@@ -130,7 +131,7 @@ def gradient_at_coarse_optimum(quick: bool) -> Verdict:
     kept = {r: float((1 - q(tangent_number(r), factorial(2 * r - 1))) ** 2) for r in orders}
     coarse, fine = (rk.SplineSpace.uniform(3, n) for n in (16, 32))
     g = fine_gradient((coarse, fine), X**3)
-    w = rk.exact.rational_change_of_basis(fine, scaled=True).inv() * g
+    w = rational_change_of_basis(fine, scaled=True).inv() * g
     lines = ([float(v) for v in (vector / max(abs(e) for e in vector.entries())).entries()] for vector in (g, w))
     return Verdict(
         "G2",
@@ -155,7 +156,7 @@ def learned(order: int, levels: int, steps: Sequence[int], factor: F, seed: int)
     A step moves the coefficients by 1 - factor of the way to the level's best ones.
     """
     spaces = nested_spaces(order, levels, seed)
-    sides, grams = [moments(space, X**7) for space in spaces], [rk.exact.rational_gram(space) for space in spaces]
+    sides, grams = [moments(space, X**7) for space in spaces], [rational_gram(space) for space in spaces]
     bests = [G.solve(g) for G, g in zip(grams, sides, strict=True)]
     squares = [F(int(s.p), int(s.q)) for s in ((g.transpose() * u)[0, 0] for g, u in zip(sides, bests, strict=True))]
     u = flint.fmpq_mat(spaces[0].dim, 1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from refkan.base import FloatArray, Frozen, as_array, check_choice
 from refkan.networks import Network
-from refkan.networks.layers import BASES
+from refkan.networks.layers.layer import BASES
 
 Map = Callable[[FloatArray], FloatArray]
 

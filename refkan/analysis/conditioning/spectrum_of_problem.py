@@ -16,7 +16,7 @@ from refkan.analysis.conditioning.spectra import Spectrum, doubts
 from refkan.base import FloatArray, Frozen, as_array, as_vector, check_choice, lazy, require_finite
 from refkan.networks import Network
 from refkan.networks.hessians.memory import require_memory
-from refkan.networks.layers import BASES
+from refkan.networks.layers.layer import BASES
 from refkan.training.losses import Collocation
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 

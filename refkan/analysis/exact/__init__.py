@@ -9,42 +9,28 @@ python-flint is imported on use. Without it every function raises an ImportError
 """
 
 from refkan.analysis.exact.enclosures.boxes import Bounds, bounding_box, enclose
-from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
-from refkan.analysis.exact.enclosures.subdivision import Proven
 from refkan.analysis.exact.nodes.extremes_over_boxes import extrema, lipschitz_constant, sup_difference
-from refkan.analysis.exact.ranks.ranks import RankCertificate, certified_rank
-from refkan.analysis.exact.solutions.certified_solutions import CertifiedError, certified_error
+from refkan.analysis.exact.ranks.ranks import certified_rank
+from refkan.analysis.exact.solutions.certified_solutions import certified_error
 from refkan.analysis.exact.spectra.certified_spectra import CertifiedSpectrum, certified_spectrum
 from refkan.analysis.exact.spectra.condition_numbers import (
-    Eigenpairs,
     certified_condition_number,
     certified_gauss_newton_condition,
-    eigenpairs,
     extreme_eigenvalues,
 )
-from refkan.analysis.exact.spectra.rational import as_fractions, rational_change_of_basis, rational_gram
 
 __all__ = [
     "Bounds",
-    "CertifiedError",
     "CertifiedSpectrum",
-    "Eigenpairs",
-    "Enclosure",
-    "Proven",
-    "RankCertificate",
-    "as_fractions",
     "bounding_box",
     "certified_condition_number",
     "certified_error",
     "certified_gauss_newton_condition",
     "certified_rank",
     "certified_spectrum",
-    "eigenpairs",
     "enclose",
     "extrema",
     "extreme_eigenvalues",
     "lipschitz_constant",
-    "rational_change_of_basis",
-    "rational_gram",
     "sup_difference",
 ]

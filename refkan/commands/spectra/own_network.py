@@ -19,7 +19,7 @@ from refkan.base.long_runs.exit_codes import say
 from refkan.commands.csv_tables import to_csv
 from refkan.commands.input_files import read_network, read_samples
 from refkan.networks import Network
-from refkan.networks.layers import BASES
+from refkan.networks.layers.layer import BASES
 from refkan.plots import spectrum as draw
 from refkan.plots import to_png
 from refkan.training.losses import LeastSquares

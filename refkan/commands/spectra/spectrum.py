@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from refkan.analysis.conditioning import Configuration, Study, grid, study, to_json
+from refkan.analysis.conditioning import grid, study
 from refkan.analysis.conditioning.spectra import FLAGS
 from refkan.analysis.conditioning.spectrum_of_problem import WHICH
 from refkan.analysis.conditioning.studies.studies import problem_of
-from refkan.analysis.conditioning.studies.study_rows import KINDS, MEANINGS, MEASURED
+from refkan.analysis.conditioning.studies.study_rows import KINDS, MEANINGS, MEASURED, Configuration, Study, to_json
 from refkan.base.atomic_files import write_atomically
 from refkan.base.extras import needed
 from refkan.base.long_runs.command_parser import add_command

@@ -40,7 +40,7 @@ class Change(Checked, eq=False):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.conformance import Change
+    >>> from refkan.conformance.cases import Change
     >>> change = Change("refine", x=np.linspace(0.0, 1.0, 50)[:, None], intervals=8, nested=True)
     >>> change.kind, change.intervals
     ('refine', 8)

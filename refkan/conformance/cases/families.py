@@ -135,7 +135,7 @@ class Frame:
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.conformance import Frame
+    >>> from refkan.conformance.cases import Frame
     >>> Frame(4, (0.0, 1.0)).knots("uniform", 2, "float64", np.random.default_rng(0))
     array([-0.25,  0.  ,  0.25,  0.5 ,  0.75,  1.  ,  1.25])
     """

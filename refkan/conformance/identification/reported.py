@@ -51,7 +51,7 @@ class Difference(Frozen, eq=True):
 
     Examples
     --------
-    >>> from refkan.conformance import Difference
+    >>> from refkan.conformance.identification import Difference
     >>> print(Difference("constant factor", {"what": "outputs", "factor": 0.5, "size": "1 over the inputs"}))
     constant factor: outputs are multiplied by 0.5, 1 over the inputs
     """

@@ -35,7 +35,7 @@ class Hint:
 
     Examples
     --------
-    >>> from refkan.conformance import Hint
+    >>> from refkan.conformance.judging.findings import Hint
     >>> Hint("constant factor", "outputs are multiplied by 0.5").name
     'constant factor'
     """

@@ -109,7 +109,7 @@ class Proof:
 
     Examples
     --------
-    >>> from refkan.conformance import Proof
+    >>> from refkan.conformance.programs.program_proofs import Proof
     >>> Proof("nothing", ()).holds, Proof("nothing", ()).counterexample
     (True, None)
     """

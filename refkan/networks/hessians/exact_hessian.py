@@ -32,7 +32,7 @@ from refkan.networks.hessians.memory import CHUNK_BYTES, chunk_size, mirror, req
 from refkan.networks.hessians.points import Points, check_targets
 from refkan.networks.hessians.products import ProductsAtPoint
 from refkan.networks.hessians.sparse_accumulation import RawMatrix
-from refkan.networks.layers import LocalForm
+from refkan.networks.layers.functions import LocalForm
 from refkan.networks.sweeps.statistics_sweep import Cotangents, cotangents
 from refkan.networks.sweeps.sweep import Sweep
 

@@ -23,7 +23,7 @@ from refkan.networks.hessians.jacobians import chunk_bytes, jacobian_chunks
 from refkan.networks.hessians.memory import CHUNK_BYTES, chunk_size, mirror, require_memory
 from refkan.networks.hessians.points import Points
 from refkan.networks.hessians.sparse_accumulation import RawMatrix, choose_path
-from refkan.networks.layers import LocalForm
+from refkan.networks.layers.functions import LocalForm
 
 PATHS = ("auto", "dense", "sparse")
 

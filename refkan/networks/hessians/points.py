@@ -18,7 +18,8 @@ import numpy as np
 from refkan.base import FloatArray, Frozen, IntArray, all_finite, lazy
 from refkan.base.arguments import as_array, as_samples, as_vector, real, require_not_negative
 from refkan.networks import Network
-from refkan.networks.layers import Layer, LocalForm
+from refkan.networks.layers import Layer
+from refkan.networks.layers.functions import LocalForm
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines.sums.input_jet import InputJet, as_jet

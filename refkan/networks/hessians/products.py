@@ -102,7 +102,7 @@ def gauss_newton_vector(net: Network, theta: Any, x: Any, v: Any, weights: Any =
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.networks.hessians import gauss_newton_vector
+    >>> from refkan.networks.hessians.products import gauss_newton_vector
     >>> net = rk.kan([1, 1], order=2, intervals=2)
     >>> gauss_newton_vector(net, np.zeros(3), [[0.25]], [1.0, 3.0, 5.0])
     array([1., 1., 0.])
@@ -144,7 +144,7 @@ def hessian_vector(net: Network, theta: Any, x: Any, y: Any, v: Any, weights: An
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.networks.hessians import hessian_vector
+    >>> from refkan.networks.hessians.products import hessian_vector
     >>> net = rk.kan([1, 1], order=2, intervals=2)
     >>> hessian_vector(net, np.zeros(3), [[0.25]], [[7.0]], [1.0, 3.0, 5.0])
     array([1., 1., 0.])

@@ -13,7 +13,7 @@ from refkan.networks.layers.knot_layers.edges import NOISE
 from refkan.networks.layers.layer import Layer
 from refkan.splines.knots import check_domain
 from refkan.splines.local_basis import require_inside
-from refkan.splines.sums import SLACK
+from refkan.splines.sums.spline_functions import SLACK
 
 OUTSIDE = ("linear", "polynomial", "error")
 

@@ -21,7 +21,8 @@ import scipy.sparse as sp
 from refkan.base import Array, FloatArray, Frozen, IntArray, lazy, numbers
 from refkan.networks.layers.activations import Activation
 from refkan.networks.layers.row_sums import LinearSums, RowSums, row_sums
-from refkan.splines.sums import Channels, InputJet
+from refkan.splines.sums.channels import Channels
+from refkan.splines.sums.input_jet import InputJet
 from refkan.splines.sums.sums import FunctionSums
 
 

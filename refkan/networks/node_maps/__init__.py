@@ -6,19 +6,19 @@ r"""Node maps: what takes the outputs y of one layer into the domain [a, b] of t
     sigmoid    z = a + (b-a)/(1 + exp(-y))
     none       z = y
 
-[a', b'] is the domain less a margin of (b-a)/1024 on each side. All but the sigmoid are z = scale y + shift, node by
-node. Under mean-std and min-max scale and shift follow theta through the statistics batch, and every derivative in
-theta goes through them.
+[a', b'] is the domain less a margin of (b-a)/1024 on each side, and kappa is 5/2. All but the sigmoid are
+z = scale y + shift, node by node. Under mean-std and min-max scale and shift follow theta through the statistics batch,
+and every derivative in theta goes through them.
 
 Examples
 --------
->>> from refkan.networks.node_maps import KAPPA, MARGIN, NODE_MAPS
->>> list(NODE_MAPS), KAPPA, 1 / MARGIN
-(['affine', 'mean-std', 'min-max', 'sigmoid', 'none'], 2.5, 1024.0)
+>>> from refkan.networks.node_maps import NODE_MAPS
+>>> list(NODE_MAPS)
+['affine', 'mean-std', 'min-max', 'sigmoid', 'none']
 """
 
-from refkan.networks.node_maps.kinds import KAPPA, MARGIN, AffineMap, MeanStdMap, MinMaxMap, SigmoidMap, Unmapped
-from refkan.networks.node_maps.node_map import NodeMap, StatisticsMap
+from refkan.networks.node_maps.kinds import AffineMap, MeanStdMap, MinMaxMap, SigmoidMap, Unmapped
+from refkan.networks.node_maps.node_map import NodeMap
 
 NODE_MAPS: dict[str, NodeMap] = {
     node_map.name: node_map for node_map in (AffineMap(), MeanStdMap(), MinMaxMap(), SigmoidMap(), Unmapped())
@@ -27,14 +27,6 @@ NODE_MAPS: dict[str, NodeMap] = {
 
 
 __all__ = [
-    "KAPPA",
-    "MARGIN",
     "NODE_MAPS",
     "AffineMap",
-    "MeanStdMap",
-    "MinMaxMap",
-    "NodeMap",
-    "SigmoidMap",
-    "StatisticsMap",
-    "Unmapped",
 ]

@@ -43,7 +43,7 @@ class MeanStdMap(StatisticsMap):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.networks.node_maps import MeanStdMap
+    >>> from refkan.networks.node_maps.kinds import MeanStdMap
     >>> Y = np.array([[-1.0], [3.0]])  # mean 1, standard deviation 2
     >>> node_map = MeanStdMap([[0.0, 1.0]])
     >>> node_map.value(np.array([[1.0], [6.0]]), node_map.constants(Y, layer=0)).ravel()  # 6 lies 2.5 std above
@@ -138,7 +138,7 @@ class MinMaxMap(StatisticsMap):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.networks.node_maps import MinMaxMap
+    >>> from refkan.networks.node_maps.kinds import MinMaxMap
     >>> Y = np.array([[-1.0], [3.0]])
     >>> node_map = MinMaxMap([[0.0, 1.0]])
     >>> node_map.value(np.array([[-1.0], [1.0], [3.0]]), node_map.constants(Y, layer=0)).ravel()
@@ -222,7 +222,7 @@ class Unmapped(NodeMap, Frozen):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.networks.node_maps import Unmapped
+    >>> from refkan.networks.node_maps.kinds import Unmapped
     >>> Unmapped().value(np.array([[7.0]]))
     array([[7.]])
     """
@@ -306,7 +306,7 @@ class SigmoidMap(NodeMap, Frozen):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.networks.node_maps import SigmoidMap
+    >>> from refkan.networks.node_maps.kinds import SigmoidMap
     >>> SigmoidMap([[0.0, 2.0]]).value(np.array([[-50.0], [0.0], [50.0]])).round(6).ravel()
     array([0., 1., 2.])
     """

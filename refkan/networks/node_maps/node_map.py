@@ -143,7 +143,8 @@ class StatisticsMap(NodeMap, Frozen):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.networks.node_maps import MeanStdMap, StatisticsMap
+    >>> from refkan.networks.node_maps.kinds import MeanStdMap
+    >>> from refkan.networks.node_maps.node_map import StatisticsMap
     >>> bound = MeanStdMap().bind(np.array([[-1.0], [3.0]]), np.array([[0.0, 1.0]]), layer=0)
     >>> isinstance(bound, StatisticsMap), bound.constants(np.array([[-1.0], [3.0]]), layer=0)  # scale and shift
     (True, (array([0.1]), array([0.4])))

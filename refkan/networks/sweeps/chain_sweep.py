@@ -14,7 +14,8 @@ from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.kernels import plain_sums
 from refkan.kernels.engine_choice import current_engine, saved_by_fast, takes_fast
 from refkan.networks.layers import SplineLayer
-from refkan.networks.node_maps import AffineMap, Unmapped
+from refkan.networks.node_maps import AffineMap
+from refkan.networks.node_maps.kinds import Unmapped
 from refkan.splines.local_basis import OUTSIDE, KnotTables
 from refkan.splines.sums.input_jet import InputJet, packed
 from refkan.splines.sums.sums import basis_at

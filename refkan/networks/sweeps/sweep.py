@@ -17,7 +17,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, Frozen, OutsideDomainError
 from refkan.kernels.recycled_memory import dtype_of
 from refkan.networks.composition import Composition
-from refkan.networks.layers import Linearization
+from refkan.networks.layers.linearization import Linearization
 from refkan.networks.node_maps.node_map import Constants
 from refkan.splines.sums.channels import VALUES, Channels
 from refkan.splines.sums.input_jet import InputJet

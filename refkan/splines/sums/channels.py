@@ -31,7 +31,7 @@ class Channels:
 
     Examples
     --------
-    >>> from refkan.splines.sums import Channels
+    >>> from refkan.splines.sums.channels import Channels
     >>> channels = Channels(n_first=2, n_second=1)  # x, two first derivatives, one second one
     >>> channels.count, channels.order, channels.second
     (4, 2, slice(3, 4, None))

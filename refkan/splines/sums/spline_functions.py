@@ -85,7 +85,7 @@ class KnotFunctions(Frozen):
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.splines.sums import KnotFunctions
+    >>> from refkan.splines.sums.spline_functions import KnotFunctions
     >>> layer = rk.ReluLayer((rk.SplineSpace.uniform(order=2, intervals=4),) * 3, n_outputs=1)
     >>> (functions,) = layer.declare([0.0] * layer.n_params).functions
     >>> isinstance(functions, KnotFunctions), functions.slots, functions.dim
@@ -124,7 +124,9 @@ class SplineFunctions(KnotFunctions):
     --------
     >>> import numpy as np
     >>> from refkan.splines.local_basis import KnotTables
-    >>> from refkan.splines.sums import Channels, InputJet, SplineFunctions
+    >>> from refkan.splines.sums.channels import Channels
+    >>> from refkan.splines.sums.input_jet import InputJet
+    >>> from refkan.splines.sums.spline_functions import SplineFunctions
     >>> functions = SplineFunctions(KnotTables(np.arange(-1.0, 4.0)[None], 2), "linear")  # hats at 0, 1 and 2
     >>> at = InputJet(np.array([[[0.5]]]))
     >>> functions.sums(np.array([[[0.0, 1.0, 4.0]]]), at, Channels(0, 0), back=False).value
@@ -173,7 +175,9 @@ def spline_sums(
     --------
     >>> import numpy as np
     >>> from refkan.splines.local_basis import KnotTables
-    >>> from refkan.splines.sums import Channels, InputJet, spline_sums
+    >>> from refkan.splines.sums.channels import Channels
+    >>> from refkan.splines.sums.input_jet import InputJet
+    >>> from refkan.splines.sums.spline_functions import spline_sums
     >>> tables = KnotTables(np.arange(-1.0, 4.0)[None], 2)  # hats at 0, 1 and 2
     >>> at = InputJet(np.array([[[0.5], [1.0]]]))  # x = 1/2, which moves with speed 1
     >>> spline_sums(tables, np.array([[[0.0, 1.0, 4.0]]]), at, Channels(1, 0), "linear").value

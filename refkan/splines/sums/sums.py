@@ -79,7 +79,10 @@ class SplineSums(FunctionSums, ABC):
     Examples
     --------
     >>> import numpy as np
-    >>> from refkan.splines.sums import VALUES, InputJet, SplineSums, spline_sums
+    >>> from refkan.splines.sums.channels import VALUES
+    >>> from refkan.splines.sums.input_jet import InputJet
+    >>> from refkan.splines.sums.sums import SplineSums
+    >>> from refkan.splines.sums.spline_functions import spline_sums
     >>> from refkan.splines.local_basis import KnotTables
     >>> tables = KnotTables(np.arange(-1.0, 4.0)[None], 2)  # hats at 0, 1 and 2
     >>> at = InputJet(np.array([[[0.5]]]))

@@ -4,23 +4,11 @@ A function of the coarse space is one of the fine space; P takes its coefficient
 back by the restriction P^T.
 """
 
-from refkan.splines.transfer.matrices import (
-    dyadic_prolongation,
-    injection_matrix,
-    prolong,
-    prolongation_matrix,
-    prolongation_through_relu,
-    require_nested,
-)
-from refkan.splines.transfer.refit_at_samples import TransferReport, least_squares_transfer
+from refkan.splines.transfer.matrices import prolong, prolongation_matrix
+from refkan.splines.transfer.refit_at_samples import least_squares_transfer
 
 __all__ = [
-    "TransferReport",
-    "dyadic_prolongation",
-    "injection_matrix",
     "least_squares_transfer",
     "prolong",
     "prolongation_matrix",
-    "prolongation_through_relu",
-    "require_nested",
 ]

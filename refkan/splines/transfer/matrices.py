@@ -33,7 +33,7 @@ def require_nested(coarse: SplineSpace, fine: SplineSpace) -> None:
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.splines.transfer import require_nested
+    >>> from refkan.splines.transfer.matrices import require_nested
     >>> coarse = rk.SplineSpace.uniform(order=2, intervals=2)
     >>> require_nested(coarse, coarse.refine())
     >>> require_nested(coarse, rk.SplineSpace.uniform(order=2, intervals=3))
@@ -102,7 +102,7 @@ def dyadic_prolongation(order: int, intervals: int) -> sp.csr_array:
 
     Examples
     --------
-    >>> from refkan.splines.transfer import dyadic_prolongation
+    >>> from refkan.splines.transfer.matrices import dyadic_prolongation
     >>> dyadic_prolongation(order=2, intervals=2).toarray()
     array([[1. , 0. , 0. ],
            [0.5, 0.5, 0. ],
@@ -152,7 +152,7 @@ def injection_matrix(coarse: SplineSpace, fine: SplineSpace, scaled: bool = Fals
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.splines.transfer import injection_matrix
+    >>> from refkan.splines.transfer.matrices import injection_matrix
     >>> coarse = rk.SplineSpace.uniform(order=3, intervals=1)
     >>> injection_matrix(coarse, coarse.refine()).toarray()
     array([[ 6., -8.,  3.,  0.],
@@ -263,7 +263,7 @@ def prolongation_through_relu(coarse: SplineSpace, fine: SplineSpace) -> FloatAr
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.splines.transfer import prolongation_through_relu
+    >>> from refkan.splines.transfer.matrices import prolongation_through_relu
     >>> coarse = rk.SplineSpace.uniform(order=3, intervals=4)
     >>> P = rk.prolongation_matrix(coarse, coarse.refine()).toarray()
     >>> bool(np.abs(prolongation_through_relu(coarse, coarse.refine()) - P).max() < 1e-12)

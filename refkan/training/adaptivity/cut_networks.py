@@ -10,7 +10,7 @@ import numpy as np
 from refkan.base import Checked, FloatArray, Frozen, Natural, RandomSource, Share, check_annotated
 from refkan.base.arguments import as_generator, check_choice
 from refkan.networks import Network
-from refkan.networks.layers import require_knots
+from refkan.networks.layers.knot_layers.knot_layer import require_knots
 from refkan.splines.knots import FLOOR
 from refkan.splines.spaces import SplineSpace
 from refkan.training.adaptivity.adaptive_minimization import room_for_refinement
@@ -27,7 +27,8 @@ class Freed(Checked):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import Freed, NetworkChange
+    >>> from refkan.training.adaptivity.cut_networks import Freed
+    >>> from refkan.training.multilevel.stages import NetworkChange
     >>> x = np.linspace(0.0, 1.0, 9)[:, None]
     >>> net, theta = rk.kan([1, 1], order=2, intervals=2).initialize(np.random.default_rng(0), x)
     >>> change: NetworkChange = Freed()

@@ -11,7 +11,7 @@ import numpy as np
 
 from refkan.base import FloatArray, Frozen, IntArray, as_samples, check_count, check_function, check_type, numbers
 from refkan.networks import Network
-from refkan.networks.layers import KnotLayer, require_knots
+from refkan.networks.layers.knot_layers.knot_layer import KnotLayer, require_knots
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines import bsplines

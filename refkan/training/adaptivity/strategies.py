@@ -41,7 +41,7 @@ class Situation(Frozen):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import Situation
+    >>> from refkan.training.adaptivity.strategies import Situation
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
     >>> situation = Situation(problem, np.zeros(3), (0,), fraction=0.5, least_samples=1, room=None)
     >>> situation.net.n_params, list(situation.states())
@@ -79,7 +79,8 @@ class Refinement(Frozen):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import STRATEGIES, Refinement, Situation
+    >>> from refkan.training.adaptivity.strategies import STRATEGIES, Situation
+    >>> from refkan.training.adaptivity import Refinement
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.1], [0.9]], [[1.0], [0.0]])
     >>> refinement = STRATEGIES["uniform"].refine(Situation(problem, np.zeros(3), (0,), 0.5, 1, room=None))
     >>> isinstance(refinement, Refinement), refinement.network.n_params, refinement.reason
@@ -185,7 +186,7 @@ class Strategy(Checked):
 
     Examples
     --------
-    >>> from refkan.training.adaptivity import STRATEGIES, Strategy
+    >>> from refkan.training.adaptivity.strategies import STRATEGIES, Strategy
     >>> {name: strategy.exact for name, strategy in STRATEGIES.items()}
     {'residual': True, 'jumps': True, 'uniform': True, 'extension': False, 'quantile': False, 'curvature': False}
     """

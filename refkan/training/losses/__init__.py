@@ -4,8 +4,7 @@ from refkan.training.losses.attention import Attention
 from refkan.training.losses.collocation import Collocation
 from refkan.training.losses.conditions import flux_jump, periodicity, prescribed
 from refkan.training.losses.cross_entropy import CrossEntropy
-from refkan.training.losses.least_squares import DifferentiableModel, LeastSquares
-from refkan.training.losses.penalized import Penalized
+from refkan.training.losses.least_squares import LeastSquares
 from refkan.training.losses.sides import Side
 from refkan.training.losses.terms import Term
 
@@ -13,9 +12,7 @@ __all__ = [
     "Attention",
     "Collocation",
     "CrossEntropy",
-    "DifferentiableModel",
     "LeastSquares",
-    "Penalized",
     "Side",
     "Term",
     "flux_jump",

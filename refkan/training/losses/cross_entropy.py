@@ -40,7 +40,8 @@ class CrossEntropy(OnSamples, Frozen):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.losses import CrossEntropy, Penalized
+    >>> from refkan.training.losses import CrossEntropy
+    >>> from refkan.training.losses.penalized import Penalized
     >>> x = np.linspace(0.0, 1.0, 20)[:, None]
     >>> net = rk.kan([1, 1], order=2, intervals=2)
     >>> loss = CrossEntropy(net, x, x[:, 0] > 0.4)

@@ -18,7 +18,7 @@ from refkan.base.arguments import (
     require_not_negative,
 )
 from refkan.networks import Network, hessians
-from refkan.splines.sums import FixedJet
+from refkan.splines.sums.input_jet import FixedJet
 
 ENTRIES = 2**22
 """Entries of J in a block of residuals."""
@@ -255,7 +255,7 @@ class LeastSquares(OnSamples):
 
     def gauss_newton_vector(self, theta: FloatArray, v: FloatArray) -> FloatArray:
         """Return ``J^T J v`` without the matrix."""
-        return hessians.gauss_newton_vector(self._network, theta, self.samples, v, self.weights)
+        return hessians.products.gauss_newton_vector(self._network, theta, self.samples, v, self.weights)
 
     def hessian(self, theta: FloatArray) -> FloatArray:
         """Return the exact Hessian of `value`, knots fixed; see `hessians.hessian`."""
@@ -263,7 +263,7 @@ class LeastSquares(OnSamples):
 
     def hessian_vector(self, theta: FloatArray, v: FloatArray) -> FloatArray:
         """Return the product of the exact Hessian with v without the matrix."""
-        return hessians.hessian_vector(self._network, theta, self.samples, self.y, v, self.weights)
+        return hessians.products.hessian_vector(self._network, theta, self.samples, self.y, v, self.weights)
 
     @property
     def _network(self) -> Network:

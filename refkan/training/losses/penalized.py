@@ -45,7 +45,7 @@ class Penalized(Frozen):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.losses import Penalized
+    >>> from refkan.training.losses.penalized import Penalized
     >>> x = np.linspace(0.0, 1.0, 50)[:, None]
     >>> net = rk.kan([1, 1], order=2, intervals=20)
     >>> loss = rk.LeastSquares(net, x, np.sin(6 * x))

@@ -8,7 +8,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, Frozen, lazy
 from refkan.base.arguments import as_array, real
 from refkan.networks.sweeps.sample_blocks import Seeds
-from refkan.splines.sums import FixedJet
+from refkan.splines.sums.input_jet import FixedJet
 
 
 class Side(Frozen):

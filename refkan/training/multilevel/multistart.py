@@ -83,7 +83,7 @@ def multistart(
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import Freed
+    >>> from refkan.training.adaptivity.cut_networks import Freed
     >>> from refkan.training.multilevel import Stage
     >>> x = np.random.default_rng(0).uniform(size=(200, 1))
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, np.abs(x - 1 / np.pi))

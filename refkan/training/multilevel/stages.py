@@ -39,7 +39,7 @@ class Refined(Checked):
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.training.multilevel import Refined
+    >>> from refkan.training.multilevel.stages import Refined
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
     >>> net, theta = Refined()(problem, [0.0, 1.0, 4.0])
     >>> net.layers[0].intervals, theta
@@ -84,7 +84,8 @@ class Stage(Checked):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.multilevel import Refined, Stage
+    >>> from refkan.training.multilevel.stages import Refined
+    >>> from refkan.training.multilevel import Stage
     >>> x = np.linspace(0.0, 1.0, 100)[:, None]
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), x, np.abs(x - 0.25))
     >>> stages = [Stage(survivors=2, steps=1), Stage(survivors=1, steps=1, change=Refined())]

@@ -31,7 +31,7 @@ class Geometry(Frozen, eq=True):
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.optimizers import Geometry
+    >>> from refkan.training.optimizers.geometry import Geometry
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=2), [[0.5]], [[1.0]])
     >>> Geometry.of(problem, "relu", "spline").mixed
     True

@@ -11,35 +11,20 @@ Regression targets are functions from points (N, d) to values (N, 1): `regressio
 Examples
 --------
 >>> import refkan as rk
->>> groups = "REGRESSION", "VARYING", "SUPERPOSITIONS", "FORMULAS", "SPECIAL_FUNCTIONS"
->>> {group: len(getattr(rk.problems, group)) for group in groups}
-{'REGRESSION': 3, 'VARYING': 12, 'SUPERPOSITIONS': 16, 'FORMULAS': 8, 'SPECIAL_FUNCTIONS': 5}
 >>> sorted(rk.problems.TARGETS)[:3]
 ['I.12.11', 'I.15.3x', 'I.16.6']
->>> x = [[0.25, 0.5]]
->>> rk.problems.regression_target(x) == rk.problems.regression_target(x, angle=rk.problems.ROTATION)
-array([[ True]])
 """
 
-from refkan.training.problems import allen_cahn, burgers, manufactured, poisson
+from refkan.training.problems import allen_cahn, burgers, poisson
 from refkan.training.problems.formulas import FORMULAS, SPECIAL_FUNCTIONS, SUPERPOSITIONS
-from refkan.training.problems.regression import REGRESSION, ROTATION, VARYING, Target, regression_target
+from refkan.training.problems.regression import REGRESSION, VARYING, regression_target
 
 TARGETS = {t.id: t for t in (*REGRESSION, *VARYING, *SUPERPOSITIONS, *FORMULAS, *SPECIAL_FUNCTIONS)}
 """All targets by name."""
 
 __all__ = [
-    "FORMULAS",
-    "REGRESSION",
-    "ROTATION",
-    "SPECIAL_FUNCTIONS",
-    "SUPERPOSITIONS",
-    "TARGETS",
-    "VARYING",
-    "Target",
     "allen_cahn",
     "burgers",
-    "manufactured",
     "poisson",
     "regression_target",
 ]

@@ -44,6 +44,8 @@ from scipy.special import erfc
 
 from refkan.base import Array, ConvergenceError, FloatArray, Frozen, as_samples, check_count, check_positive, real
 
+__all__ = ["reference"]
+
 if TYPE_CHECKING:
     from scipy.integrate import OdeSolution
 

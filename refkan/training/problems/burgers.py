@@ -31,6 +31,8 @@ from numpy.polynomial.hermite import hermgauss
 
 from refkan.base import Array, ConvergenceError, as_samples, check_count, check_positive
 
+__all__ = ["solution"]
+
 DOMAIN = ((-1.0, 1.0), (0.0, 1.0))
 """Ranges of x and t."""
 

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from refkan.base import Array, FloatArray, as_samples, check_choice
 
+__all__ = ["coefficient", "gradient", "solution", "source"]
+
 DOMAIN = ((-1.0, 1.0), (-1.0, 1.0))
 
 SIDES = ("left", "right")

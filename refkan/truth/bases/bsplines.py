@@ -76,7 +76,7 @@ def blossoms(t: Numbers, r: int, m: int, arguments: Numbers, derivative: int = 0
 
     Examples
     --------
-    >>> from refkan.truth import blossoms
+    >>> from refkan.truth.bases.bsplines import blossoms
     >>> blossoms([-1.0, 0.0, 1.0, 3.0], 2, 1, [0.25])
     {0: 0.75, 1: 0.25}
     """
@@ -101,7 +101,7 @@ def bspline(knots: Numbers, order: int, i: int, x: Number, outside: str = "natur
 
     Examples
     --------
-    >>> from refkan.truth import bspline
+    >>> from refkan.truth.bases.bsplines import bspline
     >>> [bspline([-1.0, 0.0, 1.0, 2.0], 2, i, 0.25) for i in range(2)]
     [0.75, 0.25]
     """
@@ -115,7 +115,7 @@ def bspline_derivative(
 
     Examples
     --------
-    >>> from refkan.truth import bspline_derivative
+    >>> from refkan.truth.bases.bsplines import bspline_derivative
     >>> [bspline_derivative([-1.0, 0.0, 1.0, 2.0], 2, i, 0.5) for i in range(2)]
     [-1.0, 1.0]
     """
@@ -142,7 +142,7 @@ def knot_derivative(
 
     Examples
     --------
-    >>> from refkan.truth import knot_derivative
+    >>> from refkan.truth.bases.bsplines import knot_derivative
     >>> knot_derivative([-1.0, 0.0, 1.0, 2.0, 3.0], 2, [0.0, 1.0, 0.0], j=1, x=0.5)  # f = x/t_1
     -0.5
     """

@@ -66,7 +66,7 @@ def change_of_basis_inverse(knots: Numbers, order: int) -> Matrix:
 
     Examples
     --------
-    >>> from refkan.truth import change_of_basis_inverse
+    >>> from refkan.truth.bases.change_of_basis import change_of_basis_inverse
     >>> change_of_basis_inverse([-1, 0, 1, 3, 5], 2)
     [[1, 2, 4], [0, 1, 3], [0, 0, 2]]
     """
@@ -83,7 +83,7 @@ def uniform_change_of_basis(order: int, dim: int, h: Number) -> Matrix:
 
     Examples
     --------
-    >>> from refkan.truth import uniform_change_of_basis
+    >>> from refkan.truth.bases.change_of_basis import uniform_change_of_basis
     >>> uniform_change_of_basis(2, 3, 0.5)
     [[2.0, -4.0, 2.0], [0, 2.0, -4.0], [0, 0, 2.0]]
     """

@@ -31,7 +31,7 @@ def chebyshev(domain: Numbers, degree: int, x: Number, derivative: int = 0, outs
 
     Examples
     --------
-    >>> from refkan.truth import chebyshev
+    >>> from refkan.truth.bases.chebyshev import chebyshev
     >>> chebyshev((-1.0, 1.0), 3, 0.5)
     {0: 1.0, 1: 0.5, 2: -0.5, 3: -1.0}
     >>> chebyshev((-1.0, 1.0), 3, 0.5, derivative=1)

@@ -103,7 +103,7 @@ def interval(knots: Numbers, order: int, x: Number, outside: str = "natural") ->
 
     Examples
     --------
-    >>> from refkan.truth import interval
+    >>> from refkan.truth.bases.outside import interval
     >>> [interval([-1, 0, 1, 2, 3], 2, x) for x in (-0.5, 0, 1.5, 2, 2.5)]
     [0, 1, 2, 2, 3]
     >>> [interval([-1, 0, 1, 2, 3], 2, x, outside="linear") for x in (-0.5, 2.5)]

@@ -27,7 +27,7 @@ def prolongation(coarse_knots: Numbers, fine_knots: Numbers, order: int) -> Matr
     Examples
     --------
     >>> from fractions import Fraction
-    >>> from refkan.truth import prolongation
+    >>> from refkan.truth.bases.prolongation import prolongation
     >>> P = prolongation([Fraction(t) for t in (-1, 0, 1, 2)], [Fraction(t) for t in (-1, 0, Fraction(1, 3), 1, 2)], 2)
     >>> [[str(p) for p in row] for row in P]
     [['1', '0'], ['2/3', '1/3'], ['0', '1']]
@@ -57,7 +57,7 @@ def uniform_prolongation(order: int, intervals: int) -> Matrix:
 
     Examples
     --------
-    >>> from refkan.truth import uniform_prolongation
+    >>> from refkan.truth.bases.prolongation import uniform_prolongation
     >>> [[str(p) for p in row] for row in uniform_prolongation(2, 1)]
     [['1', '0'], ['1/2', '1/2'], ['0', '1']]
     """

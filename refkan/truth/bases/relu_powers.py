@@ -37,7 +37,7 @@ def truncated_powers(
 
     Examples
     --------
-    >>> from refkan.truth import truncated_powers
+    >>> from refkan.truth.bases.relu_powers import truncated_powers
     >>> truncated_powers([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0], 3, 0.5)
     {0: 6.25, 1: 2.25, 2: 0.25}
     """
@@ -74,7 +74,7 @@ def truncated_power_derivative(
 
     Examples
     --------
-    >>> from refkan.truth import truncated_power_derivative
+    >>> from refkan.truth.bases.relu_powers import truncated_power_derivative
     >>> [truncated_power_derivative([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0], 3, i, 0.5) for i in range(3)]
     [5.0, 3.0, 1.0]
     """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.analysis.conditioning import coordinate_frames, modes, null_vectors
+from refkan.analysis.conditioning import coordinate_frames, modes
 from refkan.analysis.conditioning.coordinate_frames import IDENTITY
 from refkan.analysis.conditioning.modes import (
     factor_modes,
@@ -14,10 +14,10 @@ from refkan.analysis.conditioning.modes import (
     rounding_level,
     symmetric_modes,
 )
-from refkan.analysis.conditioning.null_space import DOUBT
+from refkan.analysis.conditioning.null_space import DOUBT, null_vectors
 from refkan.analysis.conditioning.spectra import CLEAR_GAP, doubts
 from refkan.networks.layers import DenseLayer
-from refkan.networks.node_maps import MeanStdMap, Unmapped
+from refkan.networks.node_maps.kinds import MeanStdMap, Unmapped
 from tests.analysis.conditioning.spectrum_problems import X, falling, small
 from tests.shared.draws import within
 from tests.shared.factories import EVERY_NETWORK, MLP_KINDS, NetworkCase, name, samples

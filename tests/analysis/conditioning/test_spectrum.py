@@ -8,7 +8,8 @@ from scipy import sparse
 from scipy.sparse.linalg import aslinearoperator
 
 import refkan as rk
-from refkan.analysis.conditioning import jacobian_factors, null_vectors
+from refkan.analysis.conditioning import jacobian_factors
+from refkan.analysis.conditioning.null_space import null_vectors
 from refkan.analysis.conditioning.spectrum_of_problem import ASYMMETRY
 from tests.analysis.conditioning.spectrum_problems import W, X, Y, falling, small
 from tests.shared.factories import EPS, SOME_NETWORKS, NetworkCase, name

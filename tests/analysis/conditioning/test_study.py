@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.analysis.conditioning import Configuration, grid, measure, study, to_json
+from refkan.analysis.conditioning import grid, study
 from refkan.analysis.conditioning.spectra import FLAGS
-from refkan.analysis.conditioning.studies.studies import problem_of
-from refkan.analysis.conditioning.studies.study_rows import COLUMNS, Study, StudyRow
+from refkan.analysis.conditioning.studies.studies import measure, problem_of
+from refkan.analysis.conditioning.studies.study_rows import COLUMNS, Configuration, Study, StudyRow, to_json
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.plots import conditions, to_png
 from tests.shared.refusals import refused

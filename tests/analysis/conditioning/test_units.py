@@ -17,7 +17,8 @@ from refkan.analysis.conditioning.null_space import (
     null_directions,
     null_vectors,
 )
-from refkan.networks.node_maps import AffineMap, Unmapped
+from refkan.networks.node_maps import AffineMap
+from refkan.networks.node_maps.kinds import Unmapped
 from tests.analysis.conditioning.spectrum_problems import W, X, Y, falling, small
 from tests.shared.factories import samples
 from tests.shared.refusals import refused

@@ -3,7 +3,7 @@
 import numpy as np
 
 import refkan as rk
-from refkan import exact
+from refkan.analysis.exact.spectra.rational import rational_change_of_basis, rational_gram
 
 MATRICES = ("AtA", "gram", "relu_gram")
 
@@ -16,9 +16,9 @@ def uniform_random(order, dim, seed=0):
 
 def dense(space, which):
     """Return the matrix whose spectrum is certified, rational and built without the bands."""
-    A = exact.rational_change_of_basis(space)
+    A = rational_change_of_basis(space)
     if which == "AtA":
         return A.transpose() * A
     if which == "AAt":
         return A * A.transpose()
-    return exact.rational_gram(space, "spline" if which == "gram" else "relu")
+    return rational_gram(space, "spline" if which == "gram" else "relu")

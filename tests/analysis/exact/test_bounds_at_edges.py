@@ -15,7 +15,8 @@ from refkan import truth
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
 from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_polynomials
-from refkan.networks.node_maps import SigmoidMap
+from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
+from refkan.networks.node_maps.kinds import SigmoidMap
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 
@@ -221,7 +222,7 @@ def test_networks_that_wait_for_data_are_sent_back():
 def test_middles_beyond_all_floats_are_infinite():
     huge = Fraction(10**400)
     for low, middle in ((huge, np.inf), (-2 * huge, -np.inf)):
-        assert rk.exact.Enclosure(low, low + huge).midpoint == middle
+        assert Enclosure(low, low + huge).midpoint == middle
 
 
 def test_certificates_go_on_where_a_layer_of_silu_has_no_values():

@@ -13,6 +13,7 @@ from refkan import exact
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.spectra import condition_numbers, orthogonal_certificates
+from refkan.analysis.exact.spectra.condition_numbers import eigenpairs
 from refkan.analysis.exact.spectra.orthogonal_certificates import (
     SETTLED,
     certified,
@@ -150,22 +151,22 @@ def test_sign_changes(signs, expected):
 def test_eigenvectors_are_ordered_by_smoothness(order):
     space = uniform_random(order, 24)
     ascending = tuple(range(24))
-    assert exact.eigenpairs(space, "AtA").sign_changes == ascending
-    assert exact.eigenpairs(space, "AAt").sign_changes == ascending
+    assert eigenpairs(space, "AtA").sign_changes == ascending
+    assert eigenpairs(space, "AAt").sign_changes == ascending
     if order > 1:
-        assert exact.eigenpairs(space, "gram").sign_changes == ascending[::-1]
-    assert exact.eigenpairs(space, "relu_gram").sign_changes == ascending[::-1]
+        assert eigenpairs(space, "gram").sign_changes == ascending[::-1]
+    assert eigenpairs(space, "relu_gram").sign_changes == ascending[::-1]
 
 
 def test_signs_are_decided_with_as_many_bits_as_they_need():
     space = uniform_random(3, 60)
-    assert None in exact.eigenpairs(space, bits=256).sign_changes
-    pairs = exact.eigenpairs(space)
+    assert None in eigenpairs(space, bits=256).sign_changes
+    pairs = eigenpairs(space)
     assert (pairs.bits, pairs.sign_changes) == (512, tuple(range(60)))
 
 
 def test_exact_zeros_stay_undecided_and_do_not_count():
-    pairs = exact.eigenpairs(rk.SplineSpace.uniform(1, 7))  # 2 dim + 1 = 15 = 3 * 5
+    pairs = eigenpairs(rk.SplineSpace.uniform(1, 7))  # 2 dim + 1 = 15 = 3 * 5
     zeros = tuple((k, i) for k in range(7) for i in range(7) if (2 * k + 1) * (2 * i + 1) % 15 == 0)
     assert len(zeros) > 0
     assert (pairs.bits, pairs.undecided) == (256, zeros)
@@ -173,17 +174,17 @@ def test_exact_zeros_stay_undecided_and_do_not_count():
 
 
 def test_too_few_bits_leave_signs_undecided():
-    pairs = exact.eigenpairs(uniform_random(2, 40), bits=96)
+    pairs = eigenpairs(uniform_random(2, 40), bits=96)
     assert None in pairs.sign_changes
     assert all(changes in (None, k) for k, changes in enumerate(pairs.sign_changes))
-    assert exact.eigenpairs(uniform_random(2, 40)).sign_changes == tuple(range(40))
+    assert eigenpairs(uniform_random(2, 40)).sign_changes == tuple(range(40))
 
 
 def test_eigenvalues_that_do_not_come_apart():
     space = rk.SplineSpace.uniform(6, 40)
-    refused(lambda: exact.eigenpairs(space, bits=40), "ConvergenceError: too low a precision to isolate.*160")
+    refused(lambda: eigenpairs(space, bits=40), "ConvergenceError: too low a precision to isolate.*160")
     with pytest.raises(ConvergenceError, match="no precision up to 4096 bits suffices to isolate"):
-        exact.eigenpairs(rk.SplineSpace.uniform(1, 4, (0.0, 4.0)), "gram")  # the identity
+        eigenpairs(rk.SplineSpace.uniform(1, 4, (0.0, 4.0)), "gram")  # the identity
 
 
 SMALL = Fraction(1, 2**200)

@@ -9,6 +9,7 @@ import pytest
 import refkan as rk
 from refkan.analysis.exact.extra import MOST_BITS
 from refkan.analysis.exact.solutions.equation_functions import LONGEST, formula
+from refkan.analysis.exact.spectra.condition_numbers import eigenpairs
 from tests.shared.refusals import refused
 
 BIG = 2**53 + 1
@@ -241,7 +242,7 @@ def test_precisions_beyond_all_use_are_refused(bits):
     x = np.linspace(0.0, 1.0, 5)[:, None]
     for call in (
         lambda: rk.exact.extreme_eigenvalues(space, bits=bits),
-        lambda: rk.exact.eigenpairs(space, bits=bits),
+        lambda: eigenpairs(space, bits=bits),
         lambda: rk.exact.certified_spectrum(rk.LeastSquares(LINE, x, x), [0.0, 1.0, 1.0], bits=bits),
     ):
         refused(call, f"bits must be at most {MOST_BITS}; got {bits}")

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.analysis.exact import Enclosure
+from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.ranks import chain_rule
 from refkan.analysis.exact.ranks.network_rows import _spoken, checked, expected_seconds
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from refkan.analysis.exact.spectra import curvatures
+from refkan.analysis.exact.spectra.certified_spectra import CertifiedSpectrum
 from refkan.base.errors import ConvergenceError
 from tests.analysis.exact.test_network_ranks import problem
 from tests.shared.refusals import refused
@@ -65,21 +66,21 @@ def test_the_condition_number_is_one_of_magnitudes():
         Enclosure(Fraction(-1), Fraction(-1)),
         Enclosure(Fraction(-9), Fraction(-8)),
     )
-    spectrum = rk.exact.CertifiedSpectrum(values, 4, None, "exact", 64, "hessian")
+    spectrum = CertifiedSpectrum(values, 4, None, "exact", 64, "hessian")
     assert (spectrum.condition.low, spectrum.condition.high) == (8, 9)
     assert (spectrum.rank, spectrum.nullity, spectrum.negative) == (3, 1, 2)
 
 
 def test_effective_dimensions_counts_and_steps_are_enclosed():
     values = tuple(Enclosure(Fraction(low), Fraction(high)) for low, high in ((4, 5), (1, 2)))
-    spectrum = rk.exact.CertifiedSpectrum(values, 4, None, "exact", 64)
+    spectrum = CertifiedSpectrum(values, 4, None, "exact", 64)
     assert spectrum.largest_stable_step == Enclosure(Fraction(2, 5), Fraction(1, 2))
     assert spectrum.effective_dimension(1.0) == Enclosure(Fraction(13, 10), Fraction(3, 2))
     counts = {-1.0: (4, 4), 0.0: (2, 2), 1.0: (1, 2), 1.5: (1, 2), 2.0: (1, 1), 4.0: (0, 1), 5.0: (0, 0)}
     assert {at: spectrum.count_above(at) for at in counts} == counts
-    none = rk.exact.CertifiedSpectrum((), 4, None, "exact", 64)
+    none = CertifiedSpectrum((), 4, None, "exact", 64)
     assert none.effective_dimension(1.0) == Enclosure(Fraction(0), Fraction(0))
-    negative = rk.exact.CertifiedSpectrum((Enclosure(Fraction(-2), Fraction(-1)),), 4, None, "exact", 64, "hessian")
+    negative = CertifiedSpectrum((Enclosure(Fraction(-2), Fraction(-1)),), 4, None, "exact", 64, "hessian")
     for bad in (none, negative):
         with pytest.raises(ValueError, match="no eigenvalue is positive"):
             bad.largest_stable_step  # noqa: B018

@@ -17,6 +17,9 @@ import pytest
 
 import refkan as rk
 from refkan.analysis.exact.certificates.certified_network import certificate
+from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
+from refkan.analysis.exact.enclosures.subdivision import Proven
+from refkan.analysis.exact.spectra.condition_numbers import eigenpairs
 from tests.analysis.exact.certified_matrices import MATRICES
 from tests.analysis.exact.oracles import draws, equations, pairs, spectra
 from tests.analysis.exact.test_oracle_boxes import LAYERS
@@ -37,11 +40,11 @@ NARROW = 1e-7
 
 def bounds_in(value):
     """Pairs of floats, and what is said in words and whole numbers; a float alone is bounded by zero."""
-    if isinstance(value, rk.exact.Enclosure):  # some are beyond the range of floats; how narrow is a matter of rounding
+    if isinstance(value, Enclosure):  # some are beyond the range of floats; how narrow is a matter of rounding
         middle = (value.low + value.high) / 2
         power = middle.numerator.bit_length() - middle.denominator.bit_length()
         return [[float(middle / Fraction(2) ** power)] * 2], [f"2^{power}"]
-    if isinstance(value, rk.exact.Proven):
+    if isinstance(value, Proven):
         return bounds_in([np.reshape([*value], (-1, 2)), value.boxes, value.reached])
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         return value.reshape(-1, 2).tolist(), []
@@ -133,7 +136,7 @@ def of_spaces(kind, seed):
                 lambda which=which: rk.exact.certified_condition_number(made, which),
             )
         ),
-        lambda: rk.exact.eigenpairs(made, MATRICES[seed % 3]).vectors[0],
+        lambda: eigenpairs(made, MATRICES[seed % 3]).vectors[0],
     )
 
 

@@ -15,7 +15,8 @@ import refkan as rk
 from refkan.analysis.exact.enclosures.boxes import checked_box
 from refkan.analysis.exact.enclosures.network_intervals import interval_network
 from refkan.analysis.exact.nodes.extremes_over_boxes import layerwise_difference
-from refkan.networks.node_maps import AffineMap, SigmoidMap, Unmapped
+from refkan.networks.node_maps import AffineMap
+from refkan.networks.node_maps.kinds import SigmoidMap, Unmapped
 
 SQUARE = [[0.0, 1.0], [0.0, 1.0]]
 

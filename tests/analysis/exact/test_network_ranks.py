@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.analysis.conditioning.null_space import null_vectors
 from refkan.analysis.exact.ranks import ranks
 from refkan.analysis.exact.ranks.network_rows import checked, rational_rows
 from refkan.analysis.exact.ranks.null_directions import _lie_in, known_null_vectors
 from refkan.analysis.exact.ranks.ranks import PRIMES, rank_of_matrix
+from refkan.analysis.exact.spectra.rational import as_fractions
 from refkan.base.errors import ConvergenceError
-from refkan.networks.node_maps import AffineMap, MeanStdMap
+from refkan.networks.node_maps import AffineMap
+from refkan.networks.node_maps.kinds import MeanStdMap
 from tests.shared.refusals import refused
 
 
@@ -67,7 +70,7 @@ def test_what_balls_or_rounding_leave_open_counts_as_outside():
     x = np.array([[0.2, 0.4], [0.6, 0.7]])
     for size, count in ((0.0, 3), (1e10, 2)):  # activations 1/2, of terms that cancel
         theta = np.concatenate([np.tile([size, size, 0.5 - size, 0.5 - size], 2), np.ones(4)])
-        assert rk.conditioning.null_vectors(net, theta, x).shape[1] == count
+        assert null_vectors(net, theta, x).shape[1] == count
 
 
 def test_moduli_are_primes():
@@ -171,7 +174,7 @@ def test_a_silu_edge_that_is_zero_in_both_factors_gives_no_null_vector():
     net, x = rk.kan([1, 2], 2, 1, edge="silu"), np.linspace(0, 1, 5)[:, None]
     theta = np.array([0.0, 0.0, 1.0, 2.0, 1.0, 1.0, 0.0, 1.0])  # C of both edges, w_b, w_s
     Z = known_null_vectors(checked(rk.LeastSquares(net, x, np.zeros((5, 2))), theta))
-    assert np.array(rk.exact.as_fractions(Z), float).T.tolist() == [[0, 0, 1, 2, 0, 0, 0, -1]]
+    assert np.array(as_fractions(Z), float).T.tolist() == [[0, 0, 1, 2, 0, 0, 0, -1]]
 
 
 def test_bad_arguments():
@@ -223,14 +226,14 @@ def test_null_vectors_of_theory_are_as_many_as_in_float64_and_true(name):
     theta = theta + 0.01 * rng.normal(size=theta.size) * (net.basis is not None)
     posed = rk.LeastSquares(net, x, np.sin(3 * x[:, :1]) + np.zeros((1, net.widths[-1])))
     Z, still = (known_null_vectors(checked(posed, theta), translations) for translations in (False, True))
-    columns = np.array(rk.exact.as_fractions(Z), float).reshape(net.n_params, Z.ncols())
+    columns = np.array(as_fractions(Z), float).reshape(net.n_params, Z.ncols())
     unlisted = int(name == "free relu")  # a constant moved between edges, whose coefficients are no rational numbers
-    assert Z.ncols() == rk.conditioning.null_vectors(net, theta, x).shape[1] - unlisted
+    assert Z.ncols() == null_vectors(net, theta, x).shape[1] - unlisted
     J = net.jacobian(theta, x)
     assert np.abs(J @ columns).max(initial=0) <= 1e-11 * np.abs(J).max() * np.abs(columns).max(initial=0)
     assert still.ncols() <= Z.ncols()
     if still.ncols() and "free" not in name:
-        columns = np.array(rk.exact.as_fractions(still), float)
+        columns = np.array(as_fractions(still), float)
         H = posed.hessian(theta)
         assert np.abs(H @ columns).max() <= 1e-10 * np.abs(H).max() * np.abs(columns).max()
 

@@ -8,6 +8,8 @@ import pytest
 from scipy.interpolate import BSpline
 
 import refkan as rk
+from refkan.analysis.exact.spectra.condition_numbers import eigenpairs
+from refkan.analysis.exact.spectra.rational import as_fractions, rational_change_of_basis, rational_gram
 from tests.analysis.exact.oracles import bases, draws, equations, matrices, spectra
 from tests.analysis.exact.oracles import polynomials as P
 from tests.analysis.exact.oracles.attacks import Counts
@@ -104,11 +106,11 @@ def test_rational_matrices_are_their_definitions(order):
     """Entry by entry, equalities of Fractions."""
     for _, space in spaces(order, 2):
         for scaled in (False, True):
-            found = rk.exact.as_fractions(rk.exact.rational_change_of_basis(space, scaled))
+            found = as_fractions(rational_change_of_basis(space, scaled))
             assert found == matrices.change_of_basis(space.knots, order, scaled)
-        assert rk.exact.as_fractions(rk.exact.rational_gram(space)) == definition(space, "gram")
+        assert as_fractions(rational_gram(space)) == definition(space, "gram")
         for scaled in (False, True):
-            found = rk.exact.as_fractions(rk.exact.rational_gram(space, "relu", scaled))
+            found = as_fractions(rational_gram(space, "relu", scaled))
             assert found == definition(space, "relu_gram", scaled)
 
 
@@ -129,7 +131,7 @@ def test_eigenvalues_and_condition_numbers_lie_in_their_enclosures(order, which)
                     assert bound.high - bound.low <= bound.high / 2**57
             if not scaled:
                 try:
-                    pairs = rk.exact.eigenpairs(space, which)
+                    pairs = eigenpairs(space, which)
                 except rk.ConvergenceError:
                     continue  # eigenvalues that 4096 bits do not isolate
                 for k, (v, s, bound) in enumerate(zip(values, slack, pairs.values, strict=True)):

@@ -20,9 +20,9 @@ from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.ranks.network_rows import checked, expected_seconds
 from refkan.analysis.exact.ranks.ranks import rank_of_matrix
-from refkan.analysis.exact.spectra import certified_spectra
+from refkan.analysis.exact.spectra import certified_spectra, condition_numbers, rational
 from refkan.base.errors import ConvergenceError, KnotError
-from refkan.networks.node_maps import Unmapped
+from refkan.networks.node_maps.kinds import Unmapped
 from refkan.truth import UndecidedError
 from tests.analysis.exact.certified_matrices import MATRICES
 from tests.shared.refusals import refused
@@ -69,14 +69,14 @@ def test_precisions_are_doubled_until_one_suffices_or_the_last_was_tried(bits, f
 
 def test_bits_and_names_are_checked():
     space = rk.SplineSpace.uniform(2, 3)
-    for function in (exact.certified_condition_number, exact.extreme_eigenvalues, exact.eigenpairs):
+    for function in (exact.certified_condition_number, exact.extreme_eigenvalues, condition_numbers.eigenpairs):
         with pytest.raises(ValueError, match="bits must be at least 32; got 8"):
             function(space, bits=8)
         with pytest.raises(TypeError, match="bits must be an integer"):
             function(space, bits=128.0)
         with pytest.raises(ValueError, match="which must be one of 'AtA'"):
             function(space, "A")
-    refused(lambda: exact.rational_gram(space, "hat"), "basis must be one of")
+    refused(lambda: rational.rational_gram(space, "hat"), "basis must be one of")
 
 
 def test_precision_of_flint_is_put_back():
@@ -92,7 +92,7 @@ def test_knots_are_checked():
     for which in ("AtA", "relu_gram"):
         with pytest.raises(KnotError, match="strictly increasing"):
             exact.certified_condition_number(clamped, which)
-    refused(lambda: exact.rational_gram(clamped, "relu"), "KnotError: strictly increasing")
+    refused(lambda: rational.rational_gram(clamped, "relu"), "KnotError: strictly increasing")
     outside = rk.SplineSpace([-1.0, 0.0, 0.0, 1.0, 2.0, 3.0], 2)
     refused(lambda: exact.certified_condition_number(outside, "gram"), r"KnotError: B-spline 0 vanishes.*\[0.0, 2.0\]")
 
@@ -115,9 +115,9 @@ def test_missing_extra_says_what_to_install(monkeypatch):
         lambda: exact.certified_condition_number(space),
         lambda: exact.certified_condition_number(space, "gram"),
         lambda: exact.extreme_eigenvalues(space),
-        lambda: exact.eigenpairs(space, "relu_gram"),
-        lambda: exact.rational_change_of_basis(space),
-        lambda: exact.rational_gram(space),
+        lambda: condition_numbers.eigenpairs(space, "relu_gram"),
+        lambda: rational.rational_change_of_basis(space),
+        lambda: rational.rational_gram(space),
     ):
         refused(call, r"ImportError: needs flint: pip install 'refkan\[exact\]'")
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.networks.hessians import gauss_newton, hessian, hessian_vector
+from refkan.networks.hessians import gauss_newton, hessian
+from refkan.networks.hessians.products import hessian_vector
 from refkan.networks.layers import activations
 from refkan.networks.layers.row_sums import RowSums
 from refkan.networks.network import ValueSweep
-from refkan.networks.node_maps import MeanStdMap, MinMaxMap
-from refkan.splines.sums import SplineSums
+from refkan.networks.node_maps.kinds import MeanStdMap, MinMaxMap, SigmoidMap
 from refkan.splines.sums.pointwise import PointwiseJet
+from refkan.splines.sums.sums import SplineSums
 from tests.shared.factories import CHEBYSHEV_NETWORKS, EDGE_KINDS, EVERY_NETWORK, NODE_MAPS, NetworkCase, name, samples
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
@@ -153,11 +154,11 @@ def test_gauss_newton_matrices_of_other_networks_come_from_their_jacobians():
     (NetworkCase("relu"), RowSums, "_rows"),
     (NetworkCase("silu", "none"), activations.ACTIVATIONS, "silu"),
     (NetworkCase("mlp-tanh", "none"), activations.ACTIVATIONS, "tanh"),
-    (NetworkCase("spline", "sigmoid"), rk.networks.node_maps.SigmoidMap, "derivatives"),
+    (NetworkCase("spline", "sigmoid"), SigmoidMap, "derivatives"),
     (NetworkCase("spline", "sigmoid"), PointwiseJet, "bend"),
-    (NetworkCase("spline", "mean-std"), rk.networks.node_maps.MeanStdMap, "constants_hvp"),
-    (NetworkCase("spline", "mean-std"), rk.networks.node_maps.MeanStdMap, "constants_curvature"),
-    (NetworkCase("spline", "min-max"), rk.networks.node_maps.MinMaxMap, "constants_hvp"),
+    (NetworkCase("spline", "mean-std"), rk.networks.node_maps.kinds.MeanStdMap, "constants_hvp"),
+    (NetworkCase("spline", "mean-std"), rk.networks.node_maps.kinds.MeanStdMap, "constants_curvature"),
+    (NetworkCase("spline", "min-max"), rk.networks.node_maps.kinds.MinMaxMap, "constants_hvp"),
     ids=lambda value: getattr(value, "__name__", "table" if isinstance(value, dict) else str(value)),
 )
 @pytest.mark.parametrize("factor", [-1.0, 1 + 1e-6])

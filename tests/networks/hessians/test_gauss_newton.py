@@ -86,7 +86,7 @@ def test_products_and_kernel(case):
     H, K = gauss_newton(net, theta, x, weights), hessians.ntk(net, theta, x, weights)
     J = hessians.jacobian(net, theta, x, weights)
     v = np.random.default_rng(1).standard_normal(theta.size)
-    image = hessians.gauss_newton_vector(net, theta, x, v, weights)
+    image = hessians.products.gauss_newton_vector(net, theta, x, v, weights)
     assert np.abs(image - H @ v).max() <= 1e-13 * (np.abs(J).T @ (np.abs(J) @ np.abs(v))).max() / N
     assert np.array_equal(K, K.T)
     assert np.abs(K - J @ J.T).max() <= 1e-13 * (np.abs(J) @ np.abs(J).T).max()
@@ -269,8 +269,8 @@ def test_nothing_is_refused_where_the_memory_is_unknown(monkeypatch):
     (lambda net, theta, x: hessians.hessian(net, theta, x, x), "Hessian of"),
     (hessians.jacobian, r"Jacobian of shape \(60, "),
     (hessians.ntk, "tangent kernel of 60 outputs"),
-    (lambda net, theta, x: hessians.gauss_newton_vector(net, theta, x, theta), "a product with"),
-    (lambda net, theta, x: hessians.hessian_vector(net, theta, x, x, theta), "a product with"),
+    (lambda net, theta, x: hessians.products.gauss_newton_vector(net, theta, x, theta), "a product with"),
+    (lambda net, theta, x: hessians.products.hessian_vector(net, theta, x, x, theta), "a product with"),
 )
 @pytest.mark.parametrize("case", [NetworkCase("silu"), NetworkCase("spline", "mean-std")], ids=str)
 def test_every_function_asks_first(case, call, what, monkeypatch):
@@ -285,7 +285,7 @@ def test_a_layer_with_a_chart_needs_two_copies_wherever_it_is(monkeypatch):
     spline, silu = (rk.kan([2, 2], 3, 5, edge=edge).layers[0] for edge in ("spline", "silu"))
     monkeypatch.setattr(sparse_accumulation.RawMatrix, "nbytes", 0)
     for layers in ((spline, silu), (silu, spline), (silu, silu), (spline, spline)):
-        net, asked = rk.Network(layers, (rk.networks.node_maps.SigmoidMap(((0.0, 1.0),) * 2),)), []
+        net, asked = rk.Network(layers, (rk.networks.node_maps.kinds.SigmoidMap(((0.0, 1.0),) * 2),)), []
         monkeypatch.setattr(exact_hessian, "require_memory", lambda needed, *_, asked=asked: asked.append(needed))
         hessians.hessian(net, np.ones(net.n_params), samples(3), samples(3))
         assert asked[0] == (3 if silu in layers else 1) * 8 * net.n_params**2 + 2 * memory.CHUNK_BYTES

@@ -9,6 +9,7 @@ import refkan as rk
 from refkan.kernels import gauss_newton_sums as kernels
 from refkan.networks.hessians import window_products
 from refkan.networks.layers.functions import Features
+from refkan.networks.node_maps.kinds import MeanStdMap, MinMaxMap
 from tests.networks.layers.layer_laws import layer_and_point, name
 from tests.shared.factories import EPS, EVERY_LAYER, LayerCase, NetworkCase, samples, with_layers
 from tests.shared.plain_layers import PLAIN_LAYERS
@@ -90,7 +91,7 @@ def test_curvature_of_the_constants_is_the_diagonal_of_their_hessian():
     """Less its multiple of the identity the Hessian in one node's activations has rank two at most."""
     rng = np.random.default_rng(0)
     Y, dscale, dshift = rng.standard_normal((7, 3)), rng.standard_normal(3), rng.standard_normal(3)
-    for kind in (rk.networks.node_maps.MeanStdMap, rk.networks.node_maps.MinMaxMap):
+    for kind in (MeanStdMap, MinMaxMap):
         node_map = kind(np.array([[0.0, 1.0], [-1.0, 2.0], [0.0, 3.0]]))
         diagonal = node_map.constants_curvature(Y, dscale, dshift)
         for q in range(3):

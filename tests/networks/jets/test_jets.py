@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import truth
 from refkan.checks import dot_check
-from refkan.splines.sums import InputJet, spline_functions
+from refkan.splines.sums import spline_functions
+from refkan.splines.sums.input_jet import InputJet
 from refkan.splines.sums.pointwise import PointwiseJet
+from refkan.truth.bases.bsplines import bspline_derivative
+from refkan.truth.bases.relu_powers import truncated_power_derivative
 from tests.networks.jets.jet_cases import FIRST, ORDERS, SECOND, STEP, close, random_like
 from tests.shared.draws import within
 from tests.shared.factories import POLICIES, NetworkCase, exact, exact_knots, samples
@@ -48,11 +50,9 @@ def exact_jet(net, theta, x, first, second):
 def exact_basis(layer, space, x, derivative):
     knots, outside = exact_knots(space), layer.outside
     if layer.basis == "spline":
-        return [truth.bspline_derivative(knots, space.order, i, x, derivative, outside) for i in range(space.dim)]
+        return [bspline_derivative(knots, space.order, i, x, derivative, outside) for i in range(space.dim)]
     h = Fraction(space.mean_spacing) if layer.scaled else Fraction(1)
-    return [
-        truth.truncated_power_derivative(knots, space.order, i, x, derivative, h, outside) for i in range(space.dim)
-    ]
+    return [truncated_power_derivative(knots, space.order, i, x, derivative, h, outside) for i in range(space.dim)]
 
 
 @pytest.mark.parametrize("kind", ["spline", "relu", "scaled-relu"])

@@ -5,7 +5,7 @@ import pytest
 
 import refkan as rk
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
-from refkan.splines.sums import Channels
+from refkan.splines.sums.channels import Channels
 from tests.networks.layers.layer_laws import random_parameters
 from tests.shared.factories import EDGE_KINDS, LayerCase
 from tests.shared.refusals import refused

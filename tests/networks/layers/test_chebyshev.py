@@ -7,7 +7,7 @@ import pytest
 from numpy.polynomial import chebyshev
 
 import refkan as rk
-from refkan.analysis.conditioning import null_vectors
+from refkan.analysis.conditioning.null_space import null_vectors
 from refkan.networks import chebyshev_kan
 from refkan.networks.layers import ChebyshevLayer, functions, row_sums
 from refkan.networks.layers import chebyshev as module

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.networks.layers import SCHEMES
 from refkan.networks.layers.knot_layers import edges
+from refkan.networks.layers.layer import SCHEMES
 from refkan.splines import knots
 from tests.networks.layers.layer_laws import name, random_parameters
 from tests.shared.factories import EDGE_KINDS, EPS, EVERY_LAYER, LayerCase, exact_bsplines, exact_powers

@@ -7,6 +7,9 @@ import pytest
 
 import refkan as rk
 from refkan.networks import layers
+from refkan.networks.layers.knot_layers.edges import EdgeLayer
+from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
+from refkan.networks.layers.layer import SCHEMES
 from tests.networks.layers.layer_laws import layer_and_point, name
 from tests.shared.factories import EVERY_LAYER
 from tests.shared.plain_layers import PLAIN_LAYERS
@@ -19,7 +22,7 @@ def network_of(layer, x):
     return rk.Network((layer,), ()).initialize(np.random.default_rng(2), x)
 
 
-@pytest.mark.parametrize("scheme", layers.SCHEMES)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("case", PLAIN_LAYERS, ids=name)
 def test_values_and_gradients_are_those_of_the_truth(case, scheme):
     layer, _, x = layer_and_point(case)
@@ -65,7 +68,7 @@ def test_a_finer_layer_is_the_same_function(case):
 
 def test_every_public_kind_of_layer_is_under_the_laws():
     """A new public layer without a row fails here."""
-    bases = {layers.Layer, layers.KnotLayer, layers.EdgeLayer}
+    bases = {layers.Layer, KnotLayer, EdgeLayer}
     kinds = {kind for kind in vars(layers).values() if isinstance(kind, type) and issubclass(kind, layers.Layer)}
     tested = {type(layer) for layer in PLAIN_LAYERS} | {type(case.build()) for case in EVERY_LAYER}
     assert kinds - bases == tested

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.networks import layers, node_maps
+from refkan.networks import layers
 from refkan.networks.layers import activations
+from refkan.networks.node_maps.kinds import SigmoidMap
 from refkan.splines import local_basis, sums
 from refkan.splines.sums.channels import VALUES
 from tests.networks.layers.layer_laws import ALL_LAYERS, check_sweeps, layer_and_point, name, random_parameters
@@ -198,7 +199,7 @@ def computed(name, z):
     """Value and three derivatives in turn, by each way to them."""
     if name == "sigmoid":
         domains = np.tile([0.0, 1.0], (z.size, 1))
-        node_map = node_maps.SigmoidMap(domains)
+        node_map = SigmoidMap(domains)
         yield activations.sigmoid_derivatives(z, 4)
         jet = node_map.at(z[None, None], VALUES)
         yield np.stack([jet.value[0, 0], jet.slope[0], jet.curvature[0]])

@@ -23,7 +23,10 @@ from refkan.kernels.engine_option import chosen_engine
 from refkan.networks.hessians import sparse_accumulation
 from refkan.networks.hessians.points import Points
 from refkan.splines.local_basis import KnotTables
-from refkan.splines.sums import Channels, InputJet, spline_functions, spline_sums
+from refkan.splines.sums import spline_functions
+from refkan.splines.sums.channels import Channels
+from refkan.splines.sums.input_jet import InputJet
+from refkan.splines.sums.spline_functions import spline_sums
 from tests.kernels.kernel_results import finish, other_process
 from tests.shared.refusals import refused
 

@@ -8,7 +8,9 @@ import pytest
 import refkan as rk
 from refkan.kernels import bspline_basis, launch, local_jets, polynomial_layer, sorted_layer
 from refkan.splines.local_basis import KnotTables, LocalBasis
-from refkan.splines.sums import VALUES, Channels, FixedJet, InputJet, spline_sums
+from refkan.splines.sums.channels import VALUES, Channels
+from refkan.splines.sums.input_jet import FixedJet, InputJet
+from refkan.splines.sums.spline_functions import spline_sums
 from refkan.splines.sums.sums import PlainSums
 from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
 from tests.kernels.kernel_results import sweeps_of

@@ -12,7 +12,8 @@ import pytest
 
 import refkan as rk
 from refkan import truth
-from refkan.networks.hessians import gauss_newton, hessian, hessian_vector, jacobian, ntk
+from refkan.networks.hessians import gauss_newton, hessian, jacobian, ntk
+from refkan.networks.hessians.products import hessian_vector
 from refkan.training.optimizers.second_order import damped_systems
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 from tests.shared.draws import poisoned_memory

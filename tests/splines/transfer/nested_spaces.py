@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan import truth
+from refkan.truth.bases.prolongation import prolongation
 from tests.shared.factories import KINDS, exact_knots
 
 ORDERS = (1, 2, 3, 4, 5, 7)
@@ -29,7 +29,7 @@ def finer(S: rk.SplineSpace, how: str) -> rk.SplineSpace:
 
 
 def exact_prolongation(coarse: rk.SplineSpace, fine: rk.SplineSpace) -> list[list[Fraction]]:
-    return truth.prolongation(exact_knots(coarse), exact_knots(fine), coarse.order)
+    return prolongation(exact_knots(coarse), exact_knots(fine), coarse.order)
 
 
 def contributions(coarse: rk.SplineSpace, fine: rk.SplineSpace) -> np.ndarray:

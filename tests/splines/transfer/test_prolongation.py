@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import refkan as rk
-from refkan import truth
 from refkan.splines import bsplines, relu_powers, transfer
+from refkan.splines.transfer.matrices import dyadic_prolongation, injection_matrix, prolongation_through_relu
+from refkan.truth.bases.prolongation import uniform_prolongation
 from tests.shared.factories import EPS, STRICT, exact_powers, points, space
 from tests.splines.transfer.nested_spaces import PAIRS, SPACES, contributions, exact_prolongation, finer
 
@@ -52,8 +53,8 @@ def test_prolongation_against_exact_blossoms(kind, order, how):
 @pytest.mark.parametrize("n", [1, 2, 3, 8])
 def test_dyadic_prolongation_is_exact(order, n):
     """Numbers C(r, s)/2^(r-1) are floats; on knots that are floats the general P has the same bits."""
-    expected = np.array(truth.uniform_prolongation(order, n), dtype=float)
-    np.testing.assert_array_equal(transfer.dyadic_prolongation(order, n).toarray(), expected)
+    expected = np.array(uniform_prolongation(order, n), dtype=float)
+    np.testing.assert_array_equal(dyadic_prolongation(order, n).toarray(), expected)
     coarse = rk.SplineSpace.uniform(order, n, (0.0, float(n)))
     np.testing.assert_allclose(
         rk.prolongation_matrix(coarse, coarse.refine()).toarray(), expected, rtol=0, atol=2 * order * EPS
@@ -119,7 +120,7 @@ def test_injections_against_exact_powers(order, kind, how, scaled):
     """psi_coarse = I psi_fine at points of the domain, the powers exact, relative to |I| psi_fine."""
     coarse = space(kind, order)
     fine = finer(coarse, how)
-    injection = transfer.injection_matrix(coarse, fine, scaled).toarray()
+    injection = injection_matrix(coarse, fine, scaled).toarray()
     for x in points(fine, 1, neighbours=False)[::3]:
         left = exact_powers(coarse, x, scaled=scaled)
         right = exact_powers(fine, x, scaled=scaled)
@@ -137,7 +138,7 @@ def test_prolongation_in_the_relu_bases(basis, order):
     fine = coarse.refine()
     scaled = basis == "scaled-relu"
     P = rk.prolongation_matrix(coarse, fine, basis)
-    np.testing.assert_array_equal(P.toarray(), transfer.injection_matrix(coarse, fine, scaled).toarray().T)
+    np.testing.assert_array_equal(P.toarray(), injection_matrix(coarse, fine, scaled).toarray().T)
     w = np.random.default_rng(0).standard_normal(coarse.dim)
     x = points(fine, 1)
     left, right = (relu_powers.design_matrix(S, x, scaled=scaled) for S in (coarse, fine))
@@ -157,8 +158,8 @@ def test_the_formula_through_the_relu_basis_loses_digits():
     for n in (16, 32, 64, 128):
         coarse = rk.SplineSpace.uniform(4, n, (0.0, 0.7))
         fine = coarse.refine()
-        expected = transfer.dyadic_prolongation(4, n).toarray()
-        errors.append(np.abs(transfer.prolongation_through_relu(coarse, fine) - expected).max())
+        expected = dyadic_prolongation(4, n).toarray()
+        errors.append(np.abs(prolongation_through_relu(coarse, fine) - expected).max())
         # The knots are rounded, and their spans by eps n relative to the spacing.
         assert np.abs(rk.prolongation_matrix(coarse, fine).toarray() - expected).max() <= EPS * n
     assert 5e-10 < errors[-1] < 2e-8

@@ -8,6 +8,7 @@ import pytest
 import refkan as rk
 from refkan.checks import dot_check
 from refkan.splines import bsplines, transfer
+from refkan.splines.transfer.matrices import injection_matrix, require_nested
 from tests.shared.factories import EPS, points, space
 from tests.shared.refusals import refusals, refused
 from tests.shared.tables import each_row
@@ -127,7 +128,7 @@ UNIT = rk.SplineSpace.uniform(3, 4)
     (UNIT, rk.SplineSpace.from_breakpoints(3, [0, 0.25, 0.5 + EPS, 0.75, 1]), r"breakpoint 2 = 0.5 is missing"),
 )
 def test_spaces_that_are_not_nested(coarse, fine, message):
-    calls = rk.prolongation_matrix, transfer.require_nested, transfer.injection_matrix
+    calls = rk.prolongation_matrix, require_nested, injection_matrix
     refused(lambda: rk.prolongation_matrix(coarse, fine, "relu"), f"KnotError: {message}")
     refused(lambda: transfer.prolong(coarse, fine, np.zeros(coarse.dim)), f"KnotError: {message}")
     for call in calls:

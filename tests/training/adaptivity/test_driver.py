@@ -8,7 +8,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
-from refkan.training.adaptivity import STRATEGIES, adaptive_minimization, minimize_adaptive, sampled, strategies
+from refkan.training.adaptivity import adaptive_minimization, minimize_adaptive, sampled, strategies
+from refkan.training.adaptivity.strategies import STRATEGIES
 from refkan.training.multilevel import trainings
 from refkan.training.optimizers.results import History, Result
 from tests.shared.factories import NetworkCase, samples

@@ -8,10 +8,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
 from refkan.splines.knots import FLOOR
-from refkan.training.adaptivity import Cut, Fixed, Freed, Refined, minimize_adaptive, refits, sampled, with_random_knots
+from refkan.training.adaptivity import Cut, Fixed, minimize_adaptive, refits, sampled, with_random_knots
 from refkan.training.adaptivity.bisection import Mark, bisect
+from refkan.training.adaptivity.cut_networks import Freed
 from refkan.training.adaptivity.indicators import layer_states
 from refkan.training.adaptivity.refits import UNIFORM_SHARE, curvature_breakpoints, quantile_breakpoints, refit_layer
+from refkan.training.multilevel.stages import Refined
 from refkan.training.multilevel.unchanged_functions import require_unchanged
 from tests.networks.refinement.trained_networks import assert_same_function
 from tests.shared.factories import EPS, SOME_NETWORKS, NetworkCase, name, samples

@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import refkan as rk
-from refkan.training.losses import CrossEntropy, Penalized
+from refkan.training.losses import CrossEntropy
+from refkan.training.losses.penalized import Penalized
 from tests.shared.tables import each_row
 
 EPS = np.finfo(float).eps

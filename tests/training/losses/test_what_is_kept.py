@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.splines.sums import FixedJet, input_jet
+from refkan.splines.sums import input_jet
+from refkan.splines.sums.input_jet import FixedJet
 from tests.shared.factories import NetworkCase, samples
 
 SHAPE = {"order": 4, "widths": (2, 5, 1)}

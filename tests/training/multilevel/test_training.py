@@ -9,8 +9,9 @@ import pytest
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.training.losses import Attention
-from refkan.training.multilevel import Level, minimize_multilevel, trainings
+from refkan.training.multilevel import minimize_multilevel, trainings
 from refkan.training.multilevel.fingerprints import fingerprint
+from refkan.training.multilevel.levels import Level
 from tests.shared.refusals import refusals, refused
 from tests.shared.tables import each_row
 from tests.training.multilevel.small_regressions import data, small_problem

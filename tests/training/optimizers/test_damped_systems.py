@@ -7,7 +7,8 @@ import pytest
 
 import refkan as rk
 from refkan.training.losses import LeastSquares
-from refkan.training.optimizers import RESIDUAL_METHODS, minimize
+from refkan.training.optimizers import minimize
+from refkan.training.optimizers.minimization import RESIDUAL_METHODS
 from refkan.training.optimizers.run import Halt, Iterate
 from refkan.training.optimizers.second_order import damped_systems
 from refkan.training.optimizers.second_order.damped_systems import (

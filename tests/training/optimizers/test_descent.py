@@ -8,7 +8,8 @@ import pytest
 
 import refkan as rk
 from refkan.training.losses import LeastSquares
-from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, minimize
+from refkan.training.optimizers import minimize
+from refkan.training.optimizers.minimization import METHODS, RESIDUAL_METHODS
 from refkan.training.optimizers.run import Ending, Run
 from tests.shared.factories import EPS
 from tests.shared.refusals import refusals, refused

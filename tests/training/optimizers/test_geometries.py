@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from refkan.training.optimizers import METHODS, minimize
+from refkan.training.optimizers import minimize
 from refkan.training.optimizers.gradient_methods import updated
+from refkan.training.optimizers.minimization import METHODS
 from tests.shared.factories import EPS
 from tests.shared.refusals import refused
 from tests.training.optimizers.descent_problems import OPTIONS, START, A, Chain, ToyNet, trajectory

@@ -6,7 +6,9 @@ import pytest
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.training.multilevel import Stage, multistart
-from refkan.training.optimizers import METHODS, RESIDUAL_METHODS, ProgressLines, Result, State
+from refkan.training.optimizers import Result, State
+from refkan.training.optimizers.minimization import METHODS, RESIDUAL_METHODS
+from refkan.training.optimizers.progress import ProgressLines
 from tests.shared.factories import samples
 from tests.shared.refusals import refused
 

@@ -11,6 +11,7 @@ import numpy as np
 
 import refkan as rk
 from refkan import exact, truth
+from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.extra import precision
 from refkan.analysis.exact.spectra.curvatures import matrix_of_basis
 from validation.descent.coupled_samples import coupled, single_sample
@@ -31,7 +32,7 @@ def certified_ratio(net: rk.Network, theta: np.ndarray, x: np.ndarray) -> Bounds
         spline = radius(flint, J)
         relu = radius(flint, J * flint.arb_mat(matrix_of_basis(net, "scaled-relu")[0]))
         ratio = spline / relu
-        return exact.Enclosure.between(ratio, ratio).floats()
+        return Enclosure.between(ratio, ratio).floats()
 
 
 def radius(flint: Any, J: Any) -> Any:

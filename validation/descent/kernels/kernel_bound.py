@@ -17,7 +17,7 @@ import numpy as np
 
 import refkan as rk
 from refkan.base import Frozen
-from refkan.networks.layers import EdgeLayer
+from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
 from validation.descent.kernels.kernels_of_both_bases import delta, relu_jacobian

@@ -15,7 +15,8 @@ from scipy.optimize import differential_evolution, minimize
 
 import refkan as rk
 from refkan.base import Frozen
-from refkan.networks.node_maps import AffineMap, SigmoidMap
+from refkan.networks.node_maps import AffineMap
+from refkan.networks.node_maps.kinds import SigmoidMap
 from validation.descent.kernels.kernels_of_both_bases import radius
 
 DECADES = (-2.0, 3.0)

@@ -12,7 +12,7 @@ import numpy as np
 
 import refkan as rk
 from refkan.base import Frozen
-from refkan.networks.layers import EdgeLayer
+from refkan.networks.layers.knot_layers.edges import EdgeLayer
 
 
 def relu_jacobian(net: rk.Network, J: np.ndarray, scaled: bool = True) -> np.ndarray:

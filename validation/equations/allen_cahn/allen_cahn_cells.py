@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Cell, Factor, Grid
+from refkan.claims import Factor, Grid
+from refkan.claims.cells import Cell
 from validation.equations.allen_cahn.allen_cahn_observed import observed
 from validation.equations.curves import Curves, constant
 from validation.equations.pde_runs import Model, numbers_of, train

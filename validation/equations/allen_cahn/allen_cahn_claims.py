@@ -11,7 +11,9 @@ from itertools import chain, product
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
-from refkan.claims import Beside, Cell, Choice, Estimate, Figure, Verdict, estimate
+from refkan.claims import Beside, Estimate, Figure, Verdict, estimate
+from refkan.claims.cells import Cell
+from refkan.claims.experiments import Choice
 from validation.equations.allen_cahn.allen_cahn_cells import CURVES, DENSE, GRID, RELU, SPLINE
 from validation.equations.allen_cahn.allen_cahn_observed import T, X
 from validation.equations.curves import FEW, constant, written_curve, written_steps

@@ -10,7 +10,7 @@ from refkan.base import Checked, FloatArray, Frozen, Natural, RandomSource, chec
 from refkan.base.arguments import as_generator, check_choice, check_count, check_positive
 from refkan.networks import Network, kan
 from refkan.networks.node_maps import NODE_MAPS
-from refkan.splines.sums import FixedJet
+from refkan.splines.sums.input_jet import FixedJet
 from refkan.training.losses import Collocation, Term
 
 Range = tuple[float, float]

@@ -16,9 +16,10 @@ from refkan.base import (
 )
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.networks import Network
-from refkan.training.multilevel import Refined, Stage, StagedResult
+from refkan.training.multilevel import Stage
 from refkan.training.multilevel.levels import on_network
-from refkan.training.multilevel.stages import LevelCallback, StageLoop, Start, check_schedule, plan_of
+from refkan.training.multilevel.staged_results import StagedResult
+from refkan.training.multilevel.stages import LevelCallback, Refined, StageLoop, Start, check_schedule, plan_of
 from refkan.training.multilevel.trainings import as_store
 from validation.equations.recipes.setups import Setup
 

@@ -24,9 +24,9 @@ import numpy as np
 
 import refkan as rk
 from refkan.base import Frozen
-from refkan.claims import Beside, Cell, Choice, Estimate, Factor, Grid, Verdict, estimate
-from refkan.claims.cells import Found, numbers, seeds_of
-from refkan.claims.experiments import written
+from refkan.claims import Beside, Estimate, Factor, Grid, Verdict, estimate
+from refkan.claims.cells import Cell, Found, numbers, seeds_of
+from refkan.claims.experiments import Choice, written
 from refkan.training.adaptivity.indicators import LayerState
 from validation.literature.answers import refitted
 from validation.statements import ByCells, Cells, on_grid, ratios, raw, times

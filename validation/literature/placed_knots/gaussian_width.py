@@ -28,7 +28,8 @@ import numpy as np
 import refkan as rk
 from refkan.analysis.exact.extra import at_precision
 from refkan.analysis.exact.spectra.orthogonal_certificates import enclosed_eigenvalues
-from refkan.claims import Choice, Experiment, Factor, Reading, Readings, Verdict, judge
+from refkan.claims import Experiment, Factor, Reading, Readings, Verdict, judge
+from refkan.claims.experiments import Choice
 from refkan.networks.layers import Layer
 from refkan.networks.layers.functions import Declared, RowFunctions
 from validation.statements import Progress, Resume, RunSize, answers, each, each_part, quick_and_full

@@ -14,7 +14,8 @@ import numpy as np
 
 import refkan as rk
 from refkan.base import Frozen
-from refkan.claims import Choice, Experiment, Factor
+from refkan.claims import Experiment, Factor
+from refkan.claims.experiments import Choice
 from refkan.training.multilevel import minimize_multilevel
 from validation.measures import sign_test
 from validation.statements import Progress, RunSize, each, quick_and_full, silent

@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Cell, Choice, Factor, Grid, Reading, Readings, Verdict, judge
-from refkan.claims.cells import Found, records, seeds_of
-from refkan.claims.experiments import written
+from refkan.claims import Beside, Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims.cells import Cell, Found, records, seeds_of
+from refkan.claims.experiments import Choice, written
 from refkan.splines.knots import uniform_breakpoints
 from refkan.training.adaptivity.indicators import LayerState
 from validation.literature.answers import refitted

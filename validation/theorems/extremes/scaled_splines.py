@@ -16,6 +16,7 @@ import flint
 import numpy as np
 
 import refkan as rk
+from refkan.analysis.exact.spectra.rational import rational_gram
 from refkan.claims import Verdict, judge
 from validation.panels import figure, panel
 from validation.rationals import rational, real_eigenvalues
@@ -44,7 +45,7 @@ def on_one_interval(order: int, exterior: int) -> tuple[Ball, Ball]:
     """The same on [0, 1] with the exterior knots -j T and 1 + j T."""
     left = [-float(exterior * j) for j in range(order - 1, 0, -1)]
     knots = [*left, 0.0, 1.0, *(1.0 - t for t in left[::-1])]
-    return extremes(rk.exact.rational_gram(rk.SplineSpace(np.array(knots), order)))
+    return extremes(rational_gram(rk.SplineSpace(np.array(knots), order)))
 
 
 def cut_off(quick: bool) -> Verdict:
@@ -52,7 +53,7 @@ def cut_off(quick: bool) -> Verdict:
     low, high = (13 - root) / 12, (13 + root) / 12
     rng = np.random.default_rng(8)
     spread = [np.cumsum(2.0 ** rng.integers(-8, 9, n + 5)) for n in range(1, 6) for _ in range(4 if quick else 40)]
-    random = [extremes(rk.exact.rational_gram(rk.SplineSpace(knots, 3))) for knots in spread]
+    random = [extremes(rational_gram(rk.SplineSpace(knots, 3))) for knots in spread]
     far = [2**k for k in range(2, 9 if quick else 15)]
     quadratic = [on_one_interval(3, T) for T in far]
     kappas = {r: [b / a for a, b in (on_one_interval(r, T) for T in far)] for r in (4, 5, 6)}
@@ -185,6 +186,6 @@ def whole_extremes(order: int, rng: np.random.Generator) -> tuple[Ball, Ball]:
     knots = np.unique(np.concatenate([ends, inner_knots, 1 - ends]))
     beyond = np.arange(1, order) / 2.0**20
     space = rk.SplineSpace(np.concatenate([knots[0] - beyond[::-1], knots, knots[-1] + beyond]), order)
-    M, first = rk.exact.rational_gram(space), order - 1
+    M, first = rational_gram(space), order - 1
     inside = range(first, first + len(knots) - order)
     return extremes(flint.fmpq_mat([[M[i, j] for j in inside] for i in inside]))

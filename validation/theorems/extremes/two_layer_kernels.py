@@ -8,6 +8,7 @@ import flint
 
 import refkan as rk
 from refkan.analysis.exact.extra import precision
+from refkan.analysis.exact.spectra.rational import rational_change_of_basis
 from refkan.claims import Verdict, judge
 from validation.descent.kernels.kernel_search import wide_network
 from validation.panels import figure, panel
@@ -49,7 +50,7 @@ def library_kernels(nodes: int, slopes: tuple[float, float]) -> list[list[list[A
     """The same of the network itself, from its Jacobian over the rationals."""
     net, theta, x = wide_network(nodes, slopes)
     J = to_flint(rk.truth.of(net, theta.tolist(), x[:2].tolist()).jacobian())
-    inverse = rk.exact.rational_change_of_basis(rk.SplineSpace.uniform(2, 2), scaled=True).inv()
+    inverse = rational_change_of_basis(rk.SplineSpace.uniform(2, 2), scaled=True).inv()
     blocks = [[J[s, 3 * k + i] for i in range(3)] for s in range(2) for k in range(2 * nodes)]
     relu = flint.fmpq_mat(blocks) * inverse.transpose()
     W = flint.fmpq_mat([[relu[s * 2 * nodes + k, i] for k in range(2 * nodes) for i in range(3)] for s in range(2)])

@@ -14,7 +14,7 @@ from refkan.analysis.conditioning.spectrum_of_problem import WHICH
 from refkan.base import Checked, Frozen, Natural, check_annotated, check_choice
 from refkan.base.json_data import to_bytes
 from refkan.networks import Network, kan, mlp
-from refkan.networks.layers import BASES
+from refkan.networks.layers.layer import BASES
 from refkan.networks.node_maps import NODE_MAPS
 
 DENSE_KINDS = ("mlp-relu", "mlp-relu3", "mlp-tanh")

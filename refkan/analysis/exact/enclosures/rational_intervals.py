@@ -25,7 +25,7 @@ class Enclosure(Frozen, eq=True):
     Examples
     --------
     >>> from fractions import Fraction
-    >>> from refkan.analysis.exact import Enclosure
+    >>> from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
     >>> Enclosure(Fraction(1, 3), Fraction(1, 3)).floats()
     (0.3333333333333333, 0.33333333333333337)
     """

@@ -269,7 +269,7 @@ def eigenpairs(space: SplineSpace, which: str = "AtA", bits: int | None = None) 
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.analysis.exact import eigenpairs
+    >>> from refkan.analysis.exact.spectra.condition_numbers import eigenpairs
     >>> pairs = eigenpairs(rk.SplineSpace.uniform(order=3, intervals=4))
     >>> pairs.sign_changes
     (0, 1, 2, 3, 4, 5)

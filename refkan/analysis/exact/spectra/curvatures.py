@@ -23,7 +23,7 @@ from refkan.analysis.exact.ranks.ranks import PRIMES, rank_of_matrix
 from refkan.analysis.exact.spectra.rational import rational_change_of_basis
 from refkan.base.arguments import check_choice
 from refkan.networks import Network
-from refkan.networks.layers import BASES
+from refkan.networks.layers.layer import BASES
 
 WHICH = ("gauss-newton", "hessian", "ntk")
 

@@ -16,7 +16,7 @@ from refkan.base import Array, KnotError, check_annotated, check_choice
 from refkan.splines import change_of_basis
 from refkan.splines.knots import check_strictly_increasing
 from refkan.splines.spaces import SplineSpace
-from refkan.truth import blossoms
+from refkan.truth.bases.bsplines import blossoms
 
 if TYPE_CHECKING:
     from flint import fmpq_mat
@@ -63,7 +63,7 @@ def rational_change_of_basis(space: SplineSpace, scaled: bool = False) -> "fmpq_
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.analysis.exact import rational_change_of_basis
+    >>> from refkan.analysis.exact.spectra.rational import rational_change_of_basis
     >>> rational_change_of_basis(rk.SplineSpace([-1, 0, 1, 3, 5], order=2))
     [1, -2,    1]
     [0,  1, -3/2]
@@ -107,7 +107,7 @@ def rational_gram(space: SplineSpace, basis: str = "spline", scaled: bool = Fals
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.analysis.exact import rational_gram
+    >>> from refkan.analysis.exact.spectra.rational import rational_gram
     >>> space = rk.SplineSpace.uniform(order=2, intervals=1)
     >>> rational_gram(space)
     [1/3, 1/6]
@@ -149,7 +149,7 @@ def as_fractions(matrix: "fmpq_mat") -> list[list[Fraction]]:
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.analysis.exact import as_fractions, rational_change_of_basis
+    >>> from refkan.analysis.exact.spectra.rational import as_fractions, rational_change_of_basis
     >>> as_fractions(rational_change_of_basis(rk.SplineSpace.uniform(order=1, intervals=2)))
     [[Fraction(1, 1), Fraction(-1, 1)], [Fraction(0, 1), Fraction(1, 1)]]
     """

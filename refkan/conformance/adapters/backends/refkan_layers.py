@@ -12,7 +12,8 @@ from refkan.conformance.cases import KNOTS, RULES, LayerSpec, as_specs
 from refkan.networks import Network
 from refkan.networks.hessians import gauss_newton
 from refkan.networks.hessians.products import tangent_of_pullback
-from refkan.networks.layers import SplineLayer, require_knots
+from refkan.networks.layers import SplineLayer
+from refkan.networks.layers.knot_layers.knot_layer import require_knots
 from refkan.networks.node_maps import NODE_MAPS
 from refkan.splines import bsplines
 from refkan.splines.spaces import SplineSpace

@@ -24,7 +24,7 @@ class JaxModel:
 
     Examples
     --------
-    >>> from refkan.conformance import JaxModel
+    >>> from refkan.conformance.adapters.bases.jax_base import JaxModel
     >>> model = JaxModel(lambda C, x: x @ C[:, :, 0].T, coefficients=[[[[2.0]]]], knots=None, order=2, dtype="float64")
     >>> model.order, model.dtype
     (2, 'float64')

@@ -20,12 +20,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan import truth
 from refkan.base import FloatArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.conformance.cases.truths.quantities import exact, rounded
 from refkan.splines.change_of_basis import ChangeOfBasis
 from refkan.splines.spaces import SplineSpace
+from refkan.truth.bases.bsplines import blossoms
+from refkan.truth.bases.outside import interval
 
 RIGHT_ENDS = ("closed", "half-open", "zero")
 
@@ -70,8 +71,8 @@ def prolonged(spec: LayerSpec, knots: FloatArray) -> FloatArray:
         old, new = tuple(exact(spec.knots[p])), tuple(exact(knots[p]))
         C, (a, b) = exact(spec.coefficients[:, p]), (old[r - 1], old[-r])
         for i in range(out.shape[2]):
-            m = truth.interval(old, r, (max(new[i], a) + min(new[i + r], b)) / 2, "polynomial")
-            out[:, p, i] = rounded(sum(C[:, j] * b for j, b in truth.blossoms(old, r, m, new[i + 1 : i + r]).items()))
+            m = interval(old, r, (max(new[i], a) + min(new[i + r], b)) / 2, "polynomial")
+            out[:, p, i] = rounded(sum(C[:, j] * b for j, b in blossoms(old, r, m, new[i + 1 : i + r]).items()))
     return out
 
 

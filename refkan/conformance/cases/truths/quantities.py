@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from refkan import truth
 from refkan.base import Array, FloatArray, IntArray
 from refkan.conformance.cases.specs import LayerSpec
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.splines.local_basis import KnotTables, local_basis
-from refkan.truth.bases.outside import with_tails
+from refkan.truth.bases.bsplines import blossoms
+from refkan.truth.bases.outside import interval, with_tails
 from refkan.truth.derivatives import square
 
 DERIVATIVES = 2
@@ -254,8 +254,8 @@ class ExactQuantities(OnLocalRows):
 
         @cache
         def row(p: int, v: Fraction) -> list[dict[int, Any]]:
-            t, m = knots[p], truth.interval(knots[p], r, v, spec.outside)
-            pieces = partial(truth.blossoms, t, r, m)
+            t, m = knots[p], interval(knots[p], r, v, spec.outside)
+            pieces = partial(blossoms, t, r, m)
             return [
                 with_tails(lambda z, k: pieces([z] * (r - 1), k), (t[r - 1], t[-r]), v, d, spec.outside)
                 for d in range(DERIVATIVES + 1)

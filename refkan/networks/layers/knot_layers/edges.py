@@ -9,7 +9,7 @@ from refkan.networks.layers.knot_layers.edge_conversion import SplineEdges
 from refkan.splines.knots import FLOOR
 from refkan.splines.local_basis import OUTSIDE
 from refkan.splines.spaces import SplineSpace
-from refkan.splines.sums import SLACK
+from refkan.splines.sums.spline_functions import SLACK
 
 NOISE = 0.1
 """Standard deviation of the noise on starting coefficients."""
@@ -38,7 +38,7 @@ class EdgeLayer(SplineEdges):
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.networks.layers import EdgeLayer
+    >>> from refkan.networks.layers.knot_layers.edges import EdgeLayer
     >>> [isinstance(layer, EdgeLayer) for layer in rk.kan([2, 3, 1], 3, 4).layers + rk.mlp([2, 3, 1]).layers]
     [True, True, False, False]
     """

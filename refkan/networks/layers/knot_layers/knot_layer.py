@@ -15,7 +15,7 @@ from refkan.networks.layers.layer import Layer
 from refkan.splines.knots import check_domain
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.spaces import SplineSpace
-from refkan.splines.transfer import require_nested
+from refkan.splines.transfer.matrices import require_nested
 
 
 class KnotLayer(Layer):
@@ -32,7 +32,7 @@ class KnotLayer(Layer):
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.networks.layers import KnotLayer
+    >>> from refkan.networks.layers.knot_layers.knot_layer import KnotLayer
     >>> [isinstance(layer, KnotLayer) for layer in rk.kan([2, 3, 1], 3, 4).layers + rk.mlp([2, 3, 1]).layers]
     [True, True, False, False]
     """
@@ -98,7 +98,7 @@ def require_knots(layer: Layer, name: str = "layer") -> KnotLayer:
     Examples
     --------
     >>> import refkan as rk
-    >>> from refkan.networks.layers import require_knots
+    >>> from refkan.networks.layers.knot_layers.knot_layer import require_knots
     >>> require_knots(rk.kan([1, 1], 3, 2).layers[0]).spaces[0].intervals
     2
     """

@@ -12,9 +12,9 @@ from refkan.networks.layers.row_sums import RowSums, row_sums
 from refkan.splines.knots import check_strictly_increasing, free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.splines.local_basis import KnotTables
 from refkan.splines.relu_powers import inverse_scale, relu_rows
-from refkan.splines.sums import SLACK, KnotFunctions
 from refkan.splines.sums.channels import Channels, channel_rows
 from refkan.splines.sums.input_jet import InputJet
+from refkan.splines.sums.spline_functions import SLACK, KnotFunctions
 from refkan.splines.sums.sums import FunctionSums
 
 RANGE = -1022, 1023

@@ -14,8 +14,8 @@ from refkan.networks.layers.functions import Declared
 from refkan.networks.layers.knot_layers.edges import EdgeLayer
 from refkan.splines.knots import free_breakpoints_jvp, free_breakpoints_vjp
 from refkan.splines.local_basis import KnotTables
-from refkan.splines.sums import SplineFunctions
 from refkan.splines.sums.input_jet import packed
+from refkan.splines.sums.spline_functions import SplineFunctions
 from refkan.splines.sums.sums import FunctionSums
 
 

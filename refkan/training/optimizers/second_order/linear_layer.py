@@ -10,7 +10,7 @@ from scipy import linalg
 from refkan.base import DegenerateNodeError, FloatArray, IntArray
 from refkan.networks import Network
 from refkan.networks.hessians.sparse_accumulation import RawMatrix, choose_path
-from refkan.networks.layers import Linearization
+from refkan.networks.layers.linearization import Linearization
 from refkan.networks.sweeps.statistics_sweep import Statistics
 from refkan.networks.sweeps.sweep import Sweep
 from refkan.splines.sums.channels import VALUES

@@ -8,7 +8,8 @@ import numpy as np
 
 import refkan as rk
 from refkan.base.errors import KnotError
-from refkan.networks.node_maps import AffineMap, MeanStdMap, MinMaxMap, SigmoidMap, Unmapped
+from refkan.networks.node_maps import AffineMap
+from refkan.networks.node_maps.kinds import MeanStdMap, MinMaxMap, SigmoidMap, Unmapped
 
 TAILS = ("linear", "polynomial", "natural", "error")
 UNITS = (1.0, 1.0, 1.0, 1.0, 3e-7, 1e10, 2.0**-480, 1e-150, 1e150)

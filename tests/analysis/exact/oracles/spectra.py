@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 
 import refkan as rk
-from refkan.analysis.conditioning import null_vectors
+from refkan.analysis.conditioning.null_space import null_vectors
 from refkan.analysis.exact.ranks.network_rows import checked
 from refkan.analysis.exact.ranks.null_directions import known_null_vectors
 from tests.analysis.exact.oracles import draws, matrices
