@@ -1,14 +1,27 @@
 """What the estimators have in common: parameters, checks of data, the network, its training and early stopping."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-from refkan.base import FloatArray, Natural, NonNegative, check_annotated, check_count
+from refkan.base import FloatArray, IntArray, Natural, NonNegative, check_annotated, check_count
 from refkan.base.arguments import check_below_one, check_positive, check_unmasked
 from refkan.base.extras import needed
+from refkan.estimators.bounded_factors import monotone_signs
+from refkan.estimators.smooth_terms import (
+    Penalties,
+    Smooth,
+    Terms,
+    as_network,
+    directions_of,
+    interactions,
+    ranges,
+)
+from refkan.estimators.target_units import units_of
 from refkan.networks import Network, kan
 from refkan.training.losses.penalized import Penalized
 from refkan.training.optimizers import State, minimize
@@ -19,8 +32,17 @@ from sklearn.model_selection import train_test_split  # noqa: E402
 from sklearn.utils import check_array, check_random_state  # noqa: E402
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data  # noqa: E402
 
-ROWS_A_PARAMETER = 10
-"""Distinct rows per parameter from which a hidden layer is the default."""
+ROUGHNESSES = (1e-3, 1e-2, 1e-1, 1.0)
+"""Factors among which rows that are held back choose, for networks whose hidden layers are trained."""
+
+LEAST_AGREEMENT = 2.5
+"""Standard deviations by which residuals of neighbouring rows must agree before a hidden layer is trained."""
+
+MOST_PARAMETERS = 5
+"""Parameters for each row up to which a hidden layer is trained."""
+
+LEAST_GAIN = 0.9
+"""Largest share of the loss on held-back rows that training may leave."""
 
 LARGEST = 1e150
 """Size of inputs and targets up to which their ranges and squares are finite."""
@@ -39,6 +61,9 @@ class SplineEstimator(BaseEstimator):
     """The common part of both estimators: how the network is built, trained and stopped."""
 
     method: ClassVar[str]
+    criterion: ClassVar[str]
+    loss: ClassVar[Callable[[Network, FloatArray, Any, FloatArray], Any]]
+    further_steps: ClassVar[int]
     tolerance_change: ClassVar[float] = 1e-14
     default_ridge: ClassVar[float]
 
@@ -48,54 +73,150 @@ class SplineEstimator(BaseEstimator):
         *,
         order: Natural = 3,
         intervals: Natural = 8,
-        roughness: NonNegative = 1e-2,
+        roughness: NonNegative | None = None,
         ridge: NonNegative | None = None,
         max_iter: Natural = 200,
         early_stopping: bool = False,
         validation_fraction: Fraction = 0.2,
         n_iter_no_change: Natural = 10,
         random_state: Any = None,
+        monotone: Any = None,
     ) -> None:
-        arguments = {name: value for name, value in locals().items() if name != "self"}
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.__dict__.update(arguments)
 
-    def _train(
-        self,
-        loss: Callable[[Network, FloatArray, Any, FloatArray], Any],
-        X: FloatArray,
-        targets: Any,
-        weights: FloatArray,
-        n_outputs: int,
-        stratify: Any = None,
-    ) -> None:
-        """Set network_, theta_, n_iter_ and loss_curve_."""
-        rows = weights > 0.0
-        X, targets, weights = X[rows], targets[rows], weights[rows]
+    def _train(self, X: FloatArray, targets: Any, weights: FloatArray) -> None:
+        """Set network_, theta_, structure_, explanation_, interactions_, n_iter_ and loss_curve_.
+
+        Equal rows are merged, so that a weight of 2 and a repeated row mean the same.
+        """
+        X, targets, weights = merged(X, targets, weights)
+        widths = self._widths()
+        self.interactions_: list[tuple[int, ...]] = []
+        if widths is None or widths == ():
+            self._fit_sum(X, targets, weights, may_interact=widths is None)
+        else:
+            self._train_layers(widths, X, targets, weights)
+
+    def _monotone_signs(self) -> dict[int, int]:
+        """Directions of monotone inputs, by their numbers."""
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            names = [f"x{p}" for p in range(self.n_features_in_)]
+        signs = monotone_signs(self.monotone, list(names))
+        if signs and self._widths():
+            sizes = self.hidden_layer_sizes
+            raise ValueError(f"monotone needs hidden_layer_sizes='auto' or (), whose edges are bounded; got {sizes!r}")
+        return signs
+
+    def _widths(self) -> tuple[int, ...] | None:
+        """Widths of the hidden layers; None if the data choose the structure."""
+        sizes = self.hidden_layer_sizes
+        if isinstance(sizes, str):
+            if sizes != "auto":
+                raise ValueError(f"hidden_layer_sizes must be 'auto' or a sequence of widths; got {sizes!r}")
+            return None
+        widths = np.atleast_1d(np.asarray(sizes, dtype=object)).tolist()
+        for k, width in enumerate(widths):
+            check_count(f"hidden_layer_sizes[{k}]", width, 1)
+        return tuple(widths)
+
+    def _fit_sum(self, X: FloatArray, targets: Any, weights: FloatArray, may_interact: bool) -> None:
+        """Fit a sum of splines in the inputs and in the planes of interacting inputs, and train it where that pays."""
+        penalties = Penalties(self.roughness, self.ridge, self.max_iter)
+        squares = self._squares_targets(targets)
+
+        def smooth(directions: FloatArray) -> Smooth:
+            return Smooth(Terms(X, directions, self.order, self.intervals), X, squares, weights, penalties)
+
+        best = smooth(np.eye(X.shape[1]))
+        self.structure_ = "additive"
+        score, chosen = self._assess(best, X, targets, weights)
+        said = [f"additive: {self.criterion} {score:.3g}"]
+        if may_interact and self.order > 1:
+            for size in (2, 3):
+                significant = interactions(X, squares - best.fitted, weights, best.freedom, size)
+                groups = [group for group in significant if not self._signs.keys() & set(group)]
+                if not groups:
+                    continue
+                trial = smooth(np.vstack([best.terms.directions, directions_of(groups, X, weights)]))
+                trial_score, trial_chosen = self._assess(trial, X, targets, weights)
+                said.append(f"with {_named_groups(groups)}: {trial_score:.3g}")
+                if trial_score < score:
+                    best, score, chosen = trial, trial_score, trial_chosen
+                    self.interactions_ += groups
+                    self.structure_ = "interactions"
+        self.n_iter_ = len(best.scores)
+        self.loss_curve_ = np.array(best.scores)
+        self.network_, self.theta_ = as_network(best.terms, *self._factors(best, X, targets, weights, chosen), X)
+        if self.structure_ == "interactions" and not self._signs:
+            said.append(self._train_sum(best, X, targets, weights, squares))
+        self.explanation_ = "; ".join(said)
+
+    def _train_sum(self, best: Smooth, X: FloatArray, targets: Any, weights: FloatArray, squares: FloatArray) -> str:
+        """Train all edges of the sum if near residuals agree, and keep this if it lowers the loss on held-back rows."""
+        agreement = neighbours_agree(X, squares - best.fitted)
+        if agreement < LEAST_AGREEMENT or len(X) < 50:
+            return f"residuals of neighbouring rows do not agree (z = {agreement:.1f}): no hidden layer was trained"
+        if self.network_.n_params > MOST_PARAMETERS * len(X):
+            return f"a trained hidden layer would have {self.network_.n_params} parameters on {len(X)} rows: none"
+        kept, held_back = held_back_rows(len(X))
+        terms = Terms(X[kept], best.terms.directions, self.order, self.intervals)
+        penalties = Penalties(self.roughness, self.ridge, self.max_iter)
+        part = Smooth(terms, X[kept], squares[kept], weights[kept], penalties)
+        data = X[kept], targets[kept], weights[kept]
+        net, theta = as_network(terms, *self._factors(part, *data, self._assess(part, *data)[1]), X[kept])
+        start = self._loss_on(net, X, targets, weights, held_back).value(theta)
+        least, steps, roughness = self._choose_roughness(net, theta, X, targets, weights, self.further_steps)
+        outcome = f"training all edges takes the loss on held-back rows from {start:.3g} to {least:.3g}"
+        if least > LEAST_GAIN * start:
+            return f"{outcome}: not used"
+        problem = Penalized(self._loss_on(self.network_, X, targets, weights), roughness, self._ridge())
+        result = minimize(problem, self.theta_, self.method, steps)
+        self.theta_, self.structure_ = result.theta, "hidden layer"
+        self.n_iter_ += max(1, result.history.value.size - 1)
+        self.loss_curve_ = result.history.value
+        return f"{outcome}: used"
+
+    def _choose_roughness(
+        self, net: Network, theta: FloatArray, X: FloatArray, targets: Any, weights: FloatArray, steps: int
+    ) -> tuple[float, int, float]:
+        """Return the least loss on held-back rows, its step, and the roughness with which it was reached."""
+        kept, held_back = held_back_rows(len(X))
+        outcomes = []
+        for roughness in ROUGHNESSES:
+            if self.roughness is not None:
+                roughness = self.roughness
+            problem = Penalized(self._loss_on(net, X, targets, weights, kept), roughness, self._ridge())
+            best = BestHeldBack(self._loss_on(net, X, targets, weights, held_back), theta, self.n_iter_no_change)
+            minimize(problem, theta, self.method, steps, callback=best, tolerance_change=self.tolerance_change)
+            outcomes.append((best.least, max(best.step, 1), roughness))
+            if self.roughness is not None:
+                break
+        return min(outcomes)
+
+    def _train_layers(self, widths: tuple[int, ...], X: FloatArray, targets: Any, weights: FloatArray) -> None:
+        """Train a network with hidden layers from a random start."""
         state = check_random_state(self.random_state)
         rng = np.random.default_rng(state.randint(2**31, size=4))
-        hidden = self._hidden(X, n_outputs)
         kept, held_back = np.arange(len(X)), None
         if self.early_stopping:
-            if stratify is not None:
-                stratify = stratify[rows]
+            stratify = self._strata(targets)
             share = self.validation_fraction
             kept, held_back = train_test_split(kept, test_size=share, random_state=state, stratify=stratify)
-
-        def loss_on(part: Any) -> Any:
-            mean_one = weights[part] * (len(part) / weights[part].sum())
-            return loss(net, X[part], targets[part], mean_one)
-
-        net = kan([X.shape[1], *hidden, n_outputs], self.order, self.intervals, _ranges(X[kept]))
+        net = kan([X.shape[1], *widths, self._n_outputs(targets)], self.order, self.intervals, ranges(X[kept]))
         net, theta = net.initialize(rng, X[kept])
-        if not hidden:  # linear in theta: the start plays no part but in rounding
-            theta = np.zeros_like(theta)
-        ridge = self.ridge
-        if ridge is None:
-            ridge = self.default_ridge
-        problem = Penalized(loss_on(kept), self.roughness, ridge)
+        self.structure_ = "hidden layer"
+        self.explanation_ = f"hidden layers of widths {widths}, as hidden_layer_sizes says"
+        roughness = self.roughness
+        if roughness is None:
+            roughness = self._choose_roughness(net, theta, X, targets, weights, self.max_iter)[-1]
+            self.explanation_ += f"; roughness {roughness:g} has the least loss on held-back rows"
+        problem = Penalized(self._loss_on(net, X, targets, weights, kept), roughness, self._ridge())
         best = None
         if held_back is not None:
-            best = BestHeldBack(loss_on(held_back), theta, self.n_iter_no_change)
+            held_loss = self._loss_on(net, X, targets, weights, held_back)
+            best = BestHeldBack(held_loss, theta, self.n_iter_no_change)
         options: dict[str, Any] = {"callback": best, "tolerance_change": self.tolerance_change}
         result = minimize(problem, theta, self.method, self.max_iter, **options)
         self.network_ = net
@@ -105,25 +226,39 @@ class SplineEstimator(BaseEstimator):
         self.loss_curve_ = result.history.value
         self.n_iter_ = max(1, result.history.value.size - 1)
 
-    def _hidden(self, X: FloatArray, n_outputs: int) -> tuple[int, ...]:
-        """Widths of the hidden layers; none where the rows are few."""
-        sizes = self.hidden_layer_sizes
-        if not isinstance(sizes, str):
-            widths = np.atleast_1d(np.asarray(sizes, dtype=object)).tolist()
-            for k, width in enumerate(widths):
-                check_count(f"hidden_layer_sizes[{k}]", width, 1)
-            return tuple(widths)
-        if sizes != "auto":
-            raise ValueError(f"hidden_layer_sizes must be 'auto' or a sequence of widths; got {sizes!r}")
-        inputs = X.shape[1]
-        width = 2 * inputs + 1
-        edges = width * (inputs + n_outputs)
-        parameters = edges * (self.intervals + self.order - 1)
-        needed_rows = ROWS_A_PARAMETER * parameters
-        # Distinct rows, so that a weight of 2 and a repeated row mean the same.
-        if len(X) < needed_rows or len(np.unique(X, axis=0)) < needed_rows:
-            return ()
-        return (width,)
+    def _loss_on(self, net: Network, X: FloatArray, targets: Any, weights: FloatArray, rows: Any = None) -> Any:
+        """Return the mean loss over some rows, all by default."""
+        if rows is None:
+            rows = np.arange(len(X))
+        mean_one = weights[rows] * (len(rows) / weights[rows].sum())
+        return self.loss(net, X[rows], targets[rows], mean_one)
+
+    def _ridge(self) -> float:
+        if self.ridge is None:
+            return self.default_ridge
+        return float(self.ridge)
+
+    @abstractmethod
+    def _n_outputs(self, targets: Any) -> int:
+        """Number of outputs of the network."""
+
+    @abstractmethod
+    def _squares_targets(self, targets: Any) -> FloatArray:
+        """Targets (N, Q) of the least squares that choose the structure."""
+
+    @abstractmethod
+    def _assess(self, smooth: Smooth, X: FloatArray, targets: Any, weights: FloatArray) -> tuple[float, FloatArray]:
+        """The number by which structures are compared, the least is best, and the penalties (M,) with it."""
+
+    @abstractmethod
+    def _strata(self, targets: Any) -> Any:
+        """Classes of rows that are held back in proportion, or None."""
+
+    @abstractmethod
+    def _factors(
+        self, smooth: Smooth, X: FloatArray, targets: Any, weights: FloatArray, penalties: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return coefficients (Q, R, dim) of the splines of a sum and its intercepts (Q,)."""
 
     def _check_arguments(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Check the parameters of the estimator, and what scikit-learn does not check of the data."""
@@ -172,14 +307,14 @@ class BestHeldBack:
 
     def __init__(self, loss: Any, theta: FloatArray, patience: int) -> None:
         self._loss, self._patience = loss, patience
-        self._least, self._step, self.theta = loss.value(theta), 0, theta
+        self.least, self.step, self.theta = float(loss.value(theta)), 0, theta
 
     def __call__(self, state: State) -> None:
         """Look at the loss after a step."""
         value = self._loss.value(state.theta)
-        if value < self._least:
-            self._least, self._step, self.theta = value, state.step, state.theta
-        elif state.step - self._step >= self._patience:
+        if value < self.least:
+            self.least, self.step, self.theta = float(value), state.step, state.theta
+        elif state.step - self.step >= self._patience:
             raise StopIteration
 
 
@@ -190,8 +325,29 @@ def check_size(name: str, array: FloatArray) -> None:
         raise ValueError(f"{name} must not exceed {LARGEST:g} in size; got {largest:g}: use other units")
 
 
-def _ranges(X: FloatArray) -> list[tuple[float, float]]:
-    """The domain of each input: its range, or an interval about its only value."""
-    low, high = X.min(axis=0), X.max(axis=0)
-    room = np.where(low == high, np.maximum(np.abs(low), 1.0), 0.0)
-    return list(zip((low - room).tolist(), (high + room).tolist(), strict=True))
+def _named_groups(groups: list[tuple[int, ...]]) -> str:
+    return ", ".join("*".join(f"x{p}" for p in group) for group in groups)
+
+
+def merged(X: FloatArray, targets: Any, weights: FloatArray) -> tuple[FloatArray, Any, FloatArray]:
+    """Return the distinct rows of X and targets in lexicographic order, with the sums of their positive weights."""
+    rows = weights > 0.0
+    X, targets, weights = X[rows], targets[rows], weights[rows]
+    table = np.column_stack([X, targets])
+    _, first, group = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    sums = np.bincount(group.ravel(), weights)
+    return X[first], targets[first], sums * (len(sums) / sums.sum())
+
+
+def held_back_rows(n: int) -> tuple[IntArray, IntArray]:
+    """Return three quarters of n rows, and a fixed random quarter that is held back."""
+    rows = np.random.default_rng(0).permutation(n)
+    return rows[n // 4 :], rows[: n // 4]
+
+
+def neighbours_agree(X: FloatArray, residual: FloatArray) -> float:
+    """Return by how many standard deviations products of a residual (N, Q) with that of the nearest row exceed 0."""
+    scaled = (X - X.mean(axis=0)) / units_of(X)[1]
+    nearest = cKDTree(scaled).query(scaled, 2)[1][:, 1]
+    products = (residual * residual[nearest]).sum(axis=1)
+    return float(products.sum() / max(np.linalg.norm(products), 1e-300))

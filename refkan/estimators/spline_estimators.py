@@ -8,53 +8,86 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from refkan.base import FloatArray
 from refkan.estimators.base_estimator import SplineEstimator, check_size
+from refkan.estimators.bounded_factors import (
+    STRENGTHS,
+    Bounded,
+    held_back_losses,
+    log_odds,
+    log_odds_penalties,
+    monotone_log_odds,
+    repaired,
+)
+from refkan.estimators.smooth_terms import Smooth
 from refkan.estimators.target_units import in_units, units_of
 from refkan.training.losses import CrossEntropy, LeastSquares
 from refkan.training.losses.cross_entropy import class_probabilities
 
 
 class SplineRegressor(RegressorMixin, SplineEstimator):
-    r"""Regression by a spline network, using least squares with penalties.
+    r"""Regression by a spline network whose structure and roughness the data choose.
 
-    The model is additive, ``f(x) = sum_p phi_p(x_p)`` with one spline for each input, or a Kolmogorov-Arnold network
-    with hidden layers. With inputs and targets scaled inside, weights w of mean 1 and the penalties of
-    `refkan.training.losses.Penalized`, ::
+    The model is one of three networks, named by `structure_`:
 
-        1/(2N) sum_s w_s |f(x_s) - y_s|^2 + roughness/2 sum_edges |D c|^2 + ridge/2 |theta|^2
+    * "additive", ``f(x) = sum_p phi_p(x_p)``, one spline for each input;
+    * "interactions": further splines along directions in the planes of pairs of inputs, and in the spaces of triples,
+      whose products explain the residual of the additive model. These are nodes of a hidden layer whose first edges are
+      straight lines, as in ``x y = ((x + y)^2 - (x - y)^2)/4``;
+    * "hidden layer": the same network with all its edges trained, or one of given widths.
 
-    is minimised by Levenberg-Marquardt. An additive model is linear in its coefficients: its minimum is unique.
+    Additive models and interactions are linear in their coefficients, and their minimum is unique. Without a given
+    roughness the smoothing parameter of each spline maximises the marginal likelihood (Wood and Fasiolo, Biometrics 73,
+    2017); interactions are kept if they lower the criterion of generalised cross validation, and edges are trained if
+    residuals of neighbouring rows agree and training takes at least a tenth off the loss on held-back rows. With a
+    given roughness, inputs and targets scaled inside, and weights w of mean 1, ::
+
+        1/(2N) sum_s w_s |f(x_s) - y_s|^2 + roughness/2 sum_edges |D c|^2 + ridge/2 |c|^2
+
+    is minimised, with D c as in `refkan.training.losses.Penalized`; hidden layers of given widths are trained by
+    Levenberg-Marquardt.
 
     Parameters
     ----------
     hidden_layer_sizes : "auto" or sequence of int
-        Widths of hidden layers; () for an additive model. "auto": one hidden layer of 2P + 1 nodes if there are at
-        least 10 distinct samples a parameter, else none.
+        Widths of hidden layers that are trained from a random start; () for an additive model. "auto": the data choose
+        the structure.
     order : int
         Order r = degree + 1 of the splines.
     intervals : int
         Intervals of each spline, between the least and the largest value of each input in training. Beyond them a
         spline goes on as its tangent.
-    roughness, ridge : float
-        Factors of the penalties, for targets of variance 1. The ridge is 1e-6 by default.
+    roughness, ridge : float or None
+        Factors of the penalties, for targets of variance 1. None: the data choose them; in networks of given widths,
+        held-back rows choose the roughness, and the ridge is 1e-6.
     max_iter : int
         Steps at most.
     early_stopping : bool
-        Whether training stops when the loss on samples held back has not fallen for `n_iter_no_change` steps; the
-        parameters with the least such loss are kept.
+        Whether training of given widths stops when the loss on samples held back has not fallen for `n_iter_no_change`
+        steps; the parameters with the least such loss are kept.
     validation_fraction : float
         Share of the samples held back for that.
     n_iter_no_change : int
     random_state : int, RandomState instance or None
-        Of the start and of the samples held back; additive models have no random start.
+        Of the start and of the samples held back in networks of given widths; nothing else is random.
+    monotone : mapping or None
+        Inputs, by number or name, with +1 for splines that rise or -1 for splines that fall: ``{"x1": 1}``. Such inputs
+        take no part in interactions, and all coefficients of their splines rise or fall, so that certificates can prove
+        it (`refkan certify`). Not for networks of given widths.
 
     Attributes
     ----------
     network_ : Network
     theta_ : ndarray (n_params,)
         ``network_(theta_, X)`` is the prediction, in the units of the data.
+    structure_ : str
+        "additive", "interactions" or "hidden layer".
+    interactions_ : list of tuple
+        The groups of interacting inputs.
+    explanation_ : str
+        Why this structure was chosen, with the numbers that were compared.
     n_iter_ : int
     loss_curve_ : ndarray
-        The minimised value after each step, entry 0 the start.
+        The minimised value after each step, entry 0 the start; for sums, the criterion after each update of the
+        smoothing parameters.
     n_features_in_, feature_names_in_
         As for every estimator.
 
@@ -73,11 +106,17 @@ class SplineRegressor(RegressorMixin, SplineEstimator):
     >>> model = SplineRegressor().fit(X, np.sin(6 * X[:, 0]) + X[:, 1] ** 2)
     >>> model.network_
     Network([2, 1]: order 3 on 8 intervals (spline); 20 parameters)
-    >>> print(f"{model.score(X, np.sin(6 * X[:, 0]) + X[:, 1] ** 2):.4f}")
-    0.9999
+    >>> model.structure_
+    'additive'
+    >>> product = SplineRegressor().fit(X, X[:, 0] * X[:, 1])
+    >>> product.structure_, product.interactions_
+    ('interactions', [(0, 1)])
     """
 
     method = "levenberg-marquardt"
+    loss = LeastSquares
+    criterion = "generalised cross validation"
+    further_steps = 15
     default_ridge = 1e-6
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -90,10 +129,36 @@ class SplineRegressor(RegressorMixin, SplineEstimator):
         check_size("X", X)
         check_size("y", targets)
         self._one_dimensional = np.ndim(y) == 1
+        self._signs = self._monotone_signs()
         centre, scale = units_of(targets, weights)
-        self._train(LeastSquares, X, (targets - centre) / scale, weights, targets.shape[1])
+        self._train(X, (targets - centre) / scale, weights)
         self.theta_ = in_units(self.network_, self.theta_, centre, scale)
         return self
+
+    def _n_outputs(self, targets: FloatArray) -> int:
+        return targets.shape[1]
+
+    def _squares_targets(self, targets: FloatArray) -> FloatArray:
+        return targets
+
+    def _assess(
+        self, smooth: Smooth, X: FloatArray, targets: FloatArray, weights: FloatArray
+    ) -> tuple[float, FloatArray]:
+        return smooth.score, smooth.diagonal
+
+    def _strata(self, targets: FloatArray) -> None:
+        return None
+
+    def _factors(
+        self, smooth: Smooth, X: FloatArray, targets: FloatArray, weights: FloatArray, penalties: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        beta = smooth.beta
+        if self._signs:
+            bounded = Bounded(smooth.terms, self._signs)
+            hessian = smooth.gram + np.diag(penalties)
+            beta = np.column_stack([bounded.minimum(hessian, moments) for moments in smooth.moments.T])
+        splines = repaired(smooth.terms.spline_coefficients(beta), self._signs)
+        return splines, smooth.intercept - smooth.terms.mean @ beta
 
     def predict(self, X: Any) -> FloatArray:
         """Return the predictions (N,) for inputs X (N, P), or (N, Q) where y had columns."""
@@ -112,7 +177,9 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
     r"""Classification by a spline network whose outputs are log-odds.
 
     It works as `SplineRegressor`, with the mean cross entropy (`refkan.training.losses.CrossEntropy`) instead of least
-    squares, minimised by L-BFGS. Two classes need one output, and K > 2 classes need K outputs.
+    squares, minimised by L-BFGS. Two classes need one output, and K > 2 classes need K outputs. Least squares for the
+    indicators of the classes find the interactions and the smoothing parameters; the cross entropy in three folds
+    chooses a common factor of these, and whether the interactions are kept.
 
     Parameters
     ----------
@@ -120,14 +187,16 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
         As for `SplineRegressor`.
     max_iter, early_stopping, validation_fraction, n_iter_no_change, random_state
         As for `SplineRegressor`.
-    roughness, ridge : float
-        As for `SplineRegressor`. The ridge is 1e-3 by default: for classes that can be separated the cross entropy has
-        no minimum without one.
+    monotone : mapping or None
+        As for `SplineRegressor`, of the log-odds of the second of two classes.
+    roughness, ridge : float or None
+        As for `SplineRegressor`. The ridge is at least 1e-3 by default: for classes that can be separated the cross
+        entropy has no minimum without one.
 
     Attributes
     ----------
     classes_ : ndarray (K,)
-    network_, theta_, n_iter_, loss_curve_, n_features_in_, feature_names_in_
+    network_, theta_, structure_, interactions_, explanation_, n_iter_, loss_curve_, n_features_in_, feature_names_in_
         As for `SplineRegressor`.
 
     Raises
@@ -147,6 +216,9 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
     """
 
     method = "lbfgs"
+    loss = CrossEntropy
+    criterion = "cross entropy in three folds"
+    further_steps = 60
     tolerance_change = 0.0  # the value ceases to fall where probabilities are still off by 1e-7
     default_ridge = 1e-3
 
@@ -164,11 +236,43 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
         weighted = self.classes_[np.unique(labels[weights > 0.0])].tolist()
         if len(weighted) < 2:
             raise ValueError(f"sample_weight must be positive in at least two classes; got one class, {weighted[0]!r}")
-        n_outputs = n_classes
-        if n_classes == 2:
-            n_outputs = 1
-        self._train(CrossEntropy, X, labels, weights, n_outputs, stratify=labels)
+        self._signs = self._monotone_signs()
+        if self._signs and n_classes > 2:
+            raise ValueError(f"monotone must be None for more than two classes; got {n_classes} classes")
+        self._train(X, labels, weights)
         return self
+
+    def _n_outputs(self, targets: Any) -> int:
+        if len(self.classes_) == 2:
+            return 1
+        return len(self.classes_)
+
+    def _squares_targets(self, targets: Any) -> FloatArray:
+        return np.eye(len(self.classes_))[targets][:, -self._n_outputs(targets) :]
+
+    def _strata(self, targets: Any) -> Any:
+        return targets
+
+    def _factors(
+        self, smooth: Smooth, X: FloatArray, targets: Any, weights: FloatArray, penalties: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        columns, n = smooth.terms.columns(X), len(self.classes_)
+        if self._signs:
+            factors = monotone_log_odds(smooth.terms, targets, columns, weights, penalties, self._signs)
+        else:
+            (factors,) = log_odds(columns, targets, weights, penalties, n)
+        beta = factors[:-1]
+        splines = repaired(smooth.terms.spline_coefficients(beta), self._signs)
+        return splines, factors[-1] - smooth.terms.mean @ beta
+
+    def _assess(self, smooth: Smooth, X: FloatArray, targets: Any, weights: FloatArray) -> tuple[float, FloatArray]:
+        columns = smooth.terms.columns(X)
+        penalties, strengths = smooth.diagonal, (1.0,)
+        if self.roughness is None:
+            penalties = log_odds_penalties(smooth) + self._ridge() * len(columns)
+            strengths = STRENGTHS
+        losses = held_back_losses(columns, targets, weights, penalties, len(self.classes_), strengths)
+        return float(losses.min()), strengths[int(losses.argmin())] * penalties
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the probabilities (N, K) of the classes, in the order of `classes_`."""
