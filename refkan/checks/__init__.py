@@ -9,5 +9,13 @@ from refkan.checks.adjoints import dot_check
 from refkan.checks.gradients import gradient_check, jacobian_check
 from refkan.checks.invariance import invariance_check
 from refkan.checks.taylor import taylor_check
+from refkan.checks.torch_gradients import torch_gradient
 
-__all__ = ["dot_check", "gradient_check", "invariance_check", "jacobian_check", "taylor_check"]
+__all__ = [
+    "dot_check",
+    "gradient_check",
+    "invariance_check",
+    "jacobian_check",
+    "taylor_check",
+    "torch_gradient",
+]

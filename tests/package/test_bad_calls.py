@@ -32,17 +32,16 @@ NOT_CALLED_BY_USERS = {
     r"truth\..*": "literal formulas over numbers of any kind, in as few lines as the papers take",
     r"(.*<lambda>|"
     r"training\.optimizers\.results\.(State|History|Result)\b.*|"
-    r""
     r"analysis\.exact\.enclosures\.(boxes\.Bounds|subdivision\.Proven.*)|analysis\.exact\.solutions\..*\.CertifiedError|"
     r"analysis\.exact\.spectra\.certified_spectra\.CertifiedSpectrum|"
-    r""
-    r"analysis\.conditioning\.spectra\.Spectrum|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor)\..*|networks\.jets\.Jet|"
+    r"analysis\.conditioning\.spectra\.Spectrum|networks\.edge_functions\.Activations|checks\.(adjoints|gradients|invariance|reports|taylor|torch_gradients)\..*|networks\.jets\.Jet|"
     r"conformance\.judging\.findings\..*|"
     r"conformance\.cases\.cases\..*|conformance\.programs\.program_proofs\..*)": "results, which the library makes",
     r"conformance\.adapters\.(adapter\.Adapter|bases\.).*": "written by users, called by the judge",
     r"training\.multilevel\.stages\.Stage": "what is wrong with it is refused by multistart",
     r"conformance\.(adapters\.adapter\.Capabilities|cases\.families\.Frame(\..*)?)": "what is wrong with them becomes findings",
     r"interop\.((from|to)_(efficient_kan|jaxkan|pykan)|state_of|as_torch|as_jax)": "need other libraries; drawn by `fresh_calls`",
+    r"checks\.torch_gradient": "needs PyTorch; tests/checks/test_torch_gradients.py has its refusals",
     r"estimators\..*": "refuse parameters in `fit`; drawn by `fresh_calls`",
     r"training\.problems\.allen_cahn\.reference": "take seconds",
     r"conformance\.(pytest_suite|parametrize_with_cases|prove)": "take seconds",
