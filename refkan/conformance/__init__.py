@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from refkan.conformance.adapters.adapter import Adapter, Capabilities
+    from refkan.conformance.adapters.bases.copied_layers import EfficientKanAdapter, PykanAdapter
     from refkan.conformance.adapters.bases.jax_base import JaxAdapter
     from refkan.conformance.adapters.bases.spline_base import SplineAdapter
     from refkan.conformance.adapters.bases.torch_base import TorchAdapter
@@ -33,10 +34,12 @@ __all__ = [
     "Adapter",
     "Capabilities",
     "Case",
+    "EfficientKanAdapter",
     "Finding",
     "JaxAdapter",
     "Judge",
     "LayerSpec",
+    "PykanAdapter",
     "SplineAdapter",
     "TorchAdapter",
     "catalogue",
@@ -50,6 +53,7 @@ if not TYPE_CHECKING:
     # Imported when first used: pytest loads the plugin of this package in every run.
     _PLACES = {
         "adapters.adapter": "Adapter Capabilities",
+        "adapters.bases.copied_layers": "EfficientKanAdapter PykanAdapter",
         "adapters.bases.jax_base": "JaxAdapter",
         "adapters.bases.spline_base": "SplineAdapter",
         "adapters.bases.torch_base": "TorchAdapter",

@@ -54,9 +54,9 @@ def written_on(picture):
 
 def test_a_correct_backend(tmp_path):
     out = conform("--backend", PLAIN, "--badge", tmp_path / "refkan.svg").out
-    assert re.fullmatch(r"refkan cases v3\d+ passed", written_on(tmp_path / "refkan.svg"))
+    assert re.fullmatch(r"refkan cases v4\d+ passed", written_on(tmp_path / "refkan.svg"))
     assert out.startswith("plain NumPy: what this layer is")
-    assert "plain NumPy, cases of version 3" in out
+    assert "plain NumPy, cases of version 4" in out
     assert "passed" in out
     assert "nothing differs from what was declared" in out
 
@@ -79,8 +79,8 @@ def test_a_broken_backend_in_all_formats(tmp_path):
     assert sum(cause["cases"] for cause in short["causes"]) == failed
     assert short["causes"][0]["name"] == "constant factor"
     assert "1 over the number of samples" in short["causes"][0]["evidence"]
-    assert short["cases"] == 3
-    assert written_on(picture) == f"refkan cases v3{failed} of {failed + document['counts']['passed']} failed"
+    assert short["cases"] == 4
+    assert written_on(picture) == f"refkan cases v4{failed} of {failed + document['counts']['passed']} failed"
 
 
 @pytest.mark.exhaustive

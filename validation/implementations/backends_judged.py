@@ -52,11 +52,6 @@ class Trap(Frozen):
     hint: str
 
 
-def efficient_kan() -> Adapter:
-    """Return the adapter of the user's own copy."""
-    return EfficientKan(os.environ.get("EFFICIENT_KAN", "efficient_kan"))
-
-
 NAN, F32, REFINED, UPDATED = (
     "NaN from repeated knots", "float32 knots", "function changed by refine", "function changed by update",
 )  # fmt: skip
@@ -74,9 +69,9 @@ TRAPS = (
         "refinement with 20 samples", PykanDefaultDtype, f"{REFINE}/6-to-24-from-20-samples/off-samples/values", REFINED
     ),
     Trap("grid update", PykanDefaultDtype, ON_SAMPLES, UPDATED),
-    Trap("grid update: the scaler is applied twice", efficient_kan, ON_SAMPLES, "constant factor"),
-    Trap("knots are off after .double()", efficient_kan, f"{BASIS}/uniform-fine/interior/values", F32),
-    Trap("clamped knots: NaN", efficient_kan, f"{BASIS}/clamped/interior/values", NAN),
+    Trap("grid update: the scaler is applied twice", EfficientKan, ON_SAMPLES, "constant factor"),
+    Trap("knots are off after .double()", EfficientKan, f"{BASIS}/uniform-fine/interior/values", F32),
+    Trap("clamped knots: NaN", EfficientKan, f"{BASIS}/clamped/interior/values", NAN),
     Trap("the grid stays float32 under x64", Jaxkan, f"{BASIS}/uniform-fine/interior/values", F32),
     Trap(
         "discrete data: NaN after a grid update",
@@ -87,7 +82,7 @@ TRAPS = (
     Trap("update to twice the intervals", Jaxkan, f"{REFINE}/6-to-12/off-samples/values", REFINED),
 )
 
-PAGES = (Pykan, PykanDefaultDtype, efficient_kan, Jaxkan, Flashkan, Inkan, Kanditioned, Kanx)
+PAGES = (Pykan, PykanDefaultDtype, EfficientKan, Jaxkan, Flashkan, Inkan, Kanditioned, Kanx)
 """Published backends of which everything found is told."""
 
 CORRECT: tuple[Make, ...] = (backends.Refkan, backends.RefkanRelu, PlainNumpy, backends.PlainTorch, backends.PlainJax)
@@ -145,8 +140,8 @@ def run(quick: bool, progress: Progress, resume: Resume) -> list[Verdict]:
 def needed(adapters: Mapping[Any, Adapter]) -> str:
     """Return what must be installed before all traps can be judged; "" if nothing."""
     absent = {trap.adapter for trap in TRAPS} - adapters.keys()
-    needs = ["the extra backends"] if absent - {efficient_kan} else []
-    if efficient_kan in absent:
+    needs = ["the extra backends"] if absent - {EfficientKan} else []
+    if EfficientKan in absent:
         needs.append("a copy of efficient-kan (EFFICIENT_KAN)")
     return " and ".join(needs)
 

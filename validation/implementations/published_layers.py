@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Capabilities
-from refkan.conformance.adapters.backends.published_layers import DERIVATIVES, FORMATS, Pykan
+from refkan.conformance.adapters.backends.published_layers import Pykan
+from refkan.conformance.adapters.bases.copied_layers import DERIVATIVES, FORMATS
 from refkan.conformance.adapters.bases.jax_base import JaxAdapter, JaxModel
-from refkan.conformance.adapters.bases.module_base import CopiedModule, ModuleAdapter
+from refkan.conformance.adapters.bases.module_base import ModuleAdapter
 from refkan.conformance.cases import KNOTS, LayerSpec
 
 
@@ -24,10 +25,10 @@ class Flashkan(ModuleAdapter):
     zeroed = ("base_weight",)
     capabilities = Capabilities(outside=("natural",), dtypes=FORMATS, derivatives=DERIVATIVES, network=True)
 
-    def call(self, model: Any, x: Any) -> Any:
-        """Apply the layers without compiling them."""
+    def outputs(self, layer: Any, x: Any) -> Any:
+        """Those of the layer without compiling it."""
         with self.torch.compiler.set_stance("force_eager"):
-            return super().call(model, x)
+            return layer(x)
 
 
 class Inkan(Flashkan):
@@ -86,7 +87,7 @@ class PykanDefaultDtype(Pykan):
     default_dtype_first = True
 
 
-class FastKan(CopiedModule):
+class FastKan(ModuleAdapter):
     """`fastkan.FastKANLayer` without its normalization and its base: Gaussian bumps on equally spaced centres."""
 
     name = "FastKAN"
@@ -102,12 +103,8 @@ class FastKan(CopiedModule):
         layer.spline_linear_weight = layer.spline_linear.weight
         return layer
 
-    def to_papers(self, array: Any) -> Any:
-        """(Q, P dim) to (Q, P, dim)."""
-        return array.reshape(array.shape[0], self.spec.n_inputs, -1)
 
-
-class ChebyKan(CopiedModule):
+class ChebyKan(ModuleAdapter):
     """`ChebyKANLayer.ChebyKANLayer`: Chebyshev polynomials of tanh(x)."""
 
     name = "ChebyKAN"

@@ -14,14 +14,14 @@ import numpy as np
 
 from refkan.base import check_annotated
 from refkan.base.plain_text import printable
-from refkan.conformance.cases import DTYPES, FORMS, KNOTS, PARTS, RIGHT_ENDS, RULES, Frame, LayerSpec
+from refkan.conformance.cases import CONSTANT, DTYPES, FORMS, KNOTS, PARTS, RIGHT_ENDS, RULES, Frame, LayerSpec
 
 if TYPE_CHECKING:
     from refkan.conformance.cases.cases import Case
 
 DEGREES = (0, 1, 2, 3, 4, 5)
 SEVERAL: Mapping[str, Sequence[Any]] = {
-    "degrees": DEGREES, "knots": KNOTS, "outside": RULES, "dtypes": DTYPES,
+    "degrees": DEGREES, "knots": KNOTS, "outside": (*RULES, CONSTANT), "dtypes": DTYPES,
     "derivatives": ("inputs", "coefficients", "knots", "second", "gauss-newton"), "refine": ("nested", "any"),
     "parts": PARTS,
 }  # fmt: skip
@@ -31,6 +31,9 @@ ONE_OF = {"form": FORMS, "right_end": RIGHT_ENDS}
 """Names of which capabilities are one."""
 
 BSPLINES = "B-splines"
+
+LIMITS = {"shared_knots": "knots that differ between inputs", "equal_spacing": "clamped knots of unequal spacing"}
+"""Names of capabilities that exclude cases, and what they exclude."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Capabilities:
         Of the splines, 0 to 5.
     knots : sequence of {"uniform", "arbitrary", "clamped", "repeated"}
         Kinds of knot vectors that `build` accepts.
-    outside : sequence of {"natural", "linear", "polynomial"}
+    outside : sequence of {"natural", "linear", "polynomial", "constant"}
         Rules outside the domain that `build` follows; empty if none is claimed.
     dtypes : sequence of {"float64", "float32", "tf32", "bfloat16", "float16"}
     derivatives : sequence of {"inputs", "coefficients", "knots", "second", "gauss-newton"}
@@ -66,6 +69,10 @@ class Capabilities:
         The number of intervals, if there can be no other: cases are made with it.
     domain : (float, float), optional
         The domain [a, b], if there can be no other: cases are made on it.
+    shared_knots : bool
+        Whether all inputs of a layer can have one knot vector only: cases are made with it.
+    equal_spacing : bool
+        Whether clamped knots can be equally spaced only: cases are made with such breakpoints.
     basis : str
         What the functions on edges are sums of, in words: with other functions than B-splines no case is judged, and
         the layer is identified alone.
@@ -96,6 +103,8 @@ class Capabilities:
     intervals: int | None = None
     domain: tuple[float, float] | None = None
     parts: Sequence[str] = ()
+    shared_knots: bool = False
+    equal_spacing: bool = False
     basis: str = BSPLINES
 
     def problems(self) -> list[str]:
@@ -121,7 +130,7 @@ class Capabilities:
     @property
     def frame(self) -> Frame:
         """The frame for which cases are made: `catalogue(frame=capabilities.frame)`."""
-        return Frame(self.intervals, self.domain)
+        return Frame(self.intervals, self.domain, self.shared_knots, self.equal_spacing)
 
     def missing(self, needs: Mapping[str, Any]) -> str:
         """Return what of `needs` (capability and value) is not declared, "" if nothing is missing."""
@@ -130,7 +139,10 @@ class Capabilities:
             return f"{BSPLINES}: another basis, {self.basis}"
         for name, value in needs.items():
             declared = getattr(self, name)
-            if name in ("intervals", "domain"):
+            if name in LIMITS:
+                if declared and not value:
+                    return f"{LIMITS[name]}"
+            elif name in ("intervals", "domain"):
                 if not self.frame.fits(name, value):
                     return f"other {name} than {declared}"
             elif name == "parts":

@@ -5,6 +5,7 @@ from refkan.conformance.cases.catalogue import FAMILIES, catalogue, family
 from refkan.conformance.cases.families import INTERVALS, Frame, spec_with
 from refkan.conformance.cases.plans import AFTER, layer_spec, recheck
 from refkan.conformance.cases.specs import (
+    CONSTANT,
     CONVENTIONS,
     KNOTS,
     PARTS,

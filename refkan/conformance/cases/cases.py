@@ -11,13 +11,13 @@ from zlib import crc32
 import numpy as np
 
 from refkan.base import Array, Checked, FloatArray, Frozen, lazy
-from refkan.conformance.cases.specs import PARTS, QUANTITIES, LayerSpec
+from refkan.conformance.cases.specs import CONSTANT, PARTS, QUANTITIES, LayerSpec
 from refkan.conformance.cases.truths.layers_compared import amplification, fine_knots, judged_as, prolonged
 from refkan.conformance.cases.truths.precision import EPS, LARGEST
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.cases.truths.tolerances import Tolerances
 
-VERSION = 3
+VERSION = 4
 """Of the catalogue. A version holds all cases of those before it, unchanged."""
 
 SEED = (20250518, 1)
@@ -138,7 +138,7 @@ class Setting(Frozen):
         multiply those that are not in force by zero, which is NaN where a product has overflowed.
         """
         spec, (a, b) = self.spec, self.spec.domains.T
-        x = np.clip(self.x, a, b) if spec.outside == "linear" else self.x
+        x = np.clip(self.x, a, b) if spec.outside in ("linear", CONSTANT) else self.x
         term = float(np.abs(self.dy).max(initial=0.0) * np.abs(spec.coefficients).max())
         way = np.abs(x[:, :, None] - spec.knots).max(axis=(0, 2), initial=0.0)
         for k in range(1, spec.order):
@@ -188,6 +188,8 @@ class Setting(Frozen):
         needs["domain"] = [tuple(ends) for spec in self.specs for ends in spec.domains.tolist()]
         needs["parts"] = tuple(part for part in PARTS if any(part in spec.parts for spec in self.specs))
         needs["degrees"] = self.specs[-1].degree
+        needs["shared_knots"] = all((spec.knots == spec.knots[0]).all() for spec in self.specs)
+        needs["equal_spacing"] = self.spec.kind != "clamped" or all(map(has_equal_spacing, self.specs))
         if self.is_outside:
             needs["outside"] = self.spec.outside
         if len(self.specs) > 1:
@@ -267,6 +269,16 @@ class Case(Frozen):
             allowed = CHANGE_ROOM * allowed
         # Results below the normal range are rounded absolutely.
         return np.asarray(allowed + 8 * 2.0 ** (-1022 if s.dtype == "float64" else -126))
+
+
+def has_equal_spacing(spec: LayerSpec) -> bool:
+    """Whether the breakpoints of each input are equally spaced, up to rounding."""
+    spans = np.diff(spec.knots[:, spec.order - 1 : spec.knots.shape[1] - spec.order + 1], axis=1)
+    return bool(np.allclose(spans, spans[:, :1], rtol=SPACING_ROOM * EPS[spec.dtype], atol=0.0))
+
+
+SPACING_ROOM = 64
+"""Of rounded knots, in units of eps."""
 
 
 def without_added(answer: FloatArray, name: str, s: Setting) -> FloatArray:

@@ -10,7 +10,7 @@ from refkan.base import check_annotated, check_choice
 from refkan.conformance.cases.cases import MANNERS, VERSION, Case, Setting
 from refkan.conformance.cases.families import ANY, INTERVALS, Frame
 from refkan.conformance.cases.plans import FIRST_DERIVATIVES, SMOOTH, Plan, of_changes
-from refkan.conformance.cases.specs import PARTS, RULES
+from refkan.conformance.cases.specs import CONSTANT, PARTS, RULES
 from refkan.conformance.cases.truths.precision import DTYPES, LOW, round_to
 
 DEGREES = {
@@ -51,9 +51,10 @@ def catalogue(
         Only cases whose key contains all of these.
     version : int
         Later versions hold the cases of earlier ones and more: 2 has parts beside the splines, and float16; 3 has every
-        order in every family, batches from none to thousands, other ways of calling a layer, and tf32.
+        order in every family, batches from none to thousands, other ways of calling a layer, and tf32; 4 has the rule
+        "constant" outside.
     frame : Frame
-        The number of intervals and the domain of backends that have no others: `capabilities.frame`.
+        The intervals, domain and knots of backends that have no others: `capabilities.frame`.
 
     Examples
     --------
@@ -228,11 +229,20 @@ def manners(plan: Plan) -> None:
             plan.layer(3, "uniform", manner, OF_GRADIENTS if of_gradients else FIRST_DERIVATIVES, manner=manner)
 
 
+def constant_outside(plan: Plan) -> None:
+    """The values at the end points outside the domain."""
+    for degree in (1, 2, 3):
+        for kind in ("uniform", "arbitrary", "clamped"):
+            for region in ("outside", "far"):
+                plan.basis(degree, kind, region, CONSTANT)
+            plan.layer(degree, kind, "outside-constant", region="outside", outside=CONSTANT)
+
+
 ADDED = {
     1: (basis, layers, sizes, spans, networks, knot_gradients, matrices), 2: (parts,),
-    3: (every_order, batches, manners),
+    3: (every_order, batches, manners), 4: (constant_outside,),
 }  # fmt: skip
-"""What versions of the catalogue have beside those before them; the third adds to float64 alone."""
+"""What versions of the catalogue have beside those before them; from the third on to float64 alone."""
 
 
 FAMILIES = (

@@ -124,13 +124,17 @@ MOST_BITS = 2**6
 
 @dataclass(frozen=True)
 class Frame:
-    """The number of intervals and the domain for which cases are made.
+    """The number of intervals, the domain and the knots for which cases are made.
 
     Parameters
     ----------
     intervals : int, optional
     domain : (float, float), optional
         Cases keep their own where these are None.
+    shared_knots : bool
+        Whether all inputs of a layer have one knot vector.
+    equal_spacing : bool
+        Whether the breakpoints of clamped knots are equally spaced.
 
     Examples
     --------
@@ -142,6 +146,8 @@ class Frame:
 
     intervals: int | None = None
     domain: tuple[float, float] | None = None
+    shared_knots: bool = False
+    equal_spacing: bool = False
 
     def problems(self) -> list[str]:
         """Return a sentence for each of them that is impossible."""
@@ -184,7 +190,11 @@ class Frame:
             return knot_vector(kind, order, dtype, rng, intervals)
         if intervals == INTERVALS and self.intervals is not None:
             intervals = self.intervals
-        t = knot_vector(kind, order, dtype, rng, intervals)
+        if kind == "clamped" and self.equal_spacing:
+            t = knot_vector("uniform", order, dtype, rng, intervals)
+            t[:order], t[-order:] = t[order - 1], t[-order]
+        else:
+            t = knot_vector(kind, order, dtype, rng, intervals)
         if self.domain is None:
             return t
         a, b = t[order - 1], t[-order]

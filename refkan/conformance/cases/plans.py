@@ -75,7 +75,10 @@ class Plan:
         Its knots may be given, or multiplied together with the samples by a power of two; `data` changes the samples.
         """
         name = "/".join(filter(None, (f"{self.dtype}/layer/degree-{degree}/{kind}/{shape[0]}x{shape[1]}", word)))
-        rng, frame = generator(name), self.frame if knots is None else ANY
+        rng, frame = generator(name), self.frame
+        if knots is not None:
+            frame = replace(ANY, shared_knots=frame.shared_knots)
+            knots = knots[[0] * len(knots)] if frame.shared_knots else knots
         spec = layer_spec(self.dtype, degree, kind, shape, rng, intervals=intervals, frame=frame)
         spec = replace(spec, outside=outside, knots=spec.knots if knots is None else knots)
         spec = spec_with(spec, parts, rng)
@@ -112,7 +115,7 @@ def layer_spec(
     """Return a layer of Q outputs and P inputs with random coefficients; arbitrary knots differ between inputs."""
     order, (Q, P) = degree + 1, shape
     rows = [frame.knots(kind, order, dtype, rng, intervals) for _ in range(P)]
-    if kind_of(kind) == "uniform":
+    if kind_of(kind) == "uniform" or frame.shared_knots:
         rows = rows[:1] * P
     C = coefficients((Q, P, rows[0].size - order), dtype, rng, size)
     return LayerSpec(np.array(rows), C, order, "natural", dtype, kind_of(kind))

@@ -18,6 +18,9 @@ from refkan.splines.local_basis import OUTSIDE
 
 KNOTS = ("uniform", "arbitrary", "clamped", "repeated")
 RULES = ("natural", "linear", "polynomial")
+CONSTANT = "constant"
+"""A rule outside that other layers have, but none of refkan: the value at the end point."""
+
 PARTS = ("base", "scale", "node-scale", "bias")
 """What layers have beside their splines."""
 
@@ -51,7 +54,7 @@ CONVENTIONS = {
     "right end": "the last interval of the domain is closed: at x = b the basis sums to one, and derivatives are those"
     " from the left; at every other knot values and derivatives are those from the right",
     "outside": "natural: the values of the extended basis functions, zero beyond all knots; linear: the tangent at the"
-    " end point; polynomial: the end piece continued",
+    " end point; polynomial: the end piece continued; constant: the value at the end point",
     "repeated knots": "0/0 counts as 0 in the recursion of Cox and de Boor; a knot is repeated at most r times",
     "gradients": "of the sum of dy * y: inputs (N, P), coefficients (Q, P, dim), knots (P, n-1) for the interior"
     " breakpoints t_1 .. t_{n-1}, each moved alone",
@@ -73,7 +76,7 @@ class LayerSpec(Frozen):
         dim = n + degree.
     order : int
         r = degree + 1.
-    outside : {"natural", "linear", "polynomial"}
+    outside : {"natural", "linear", "polynomial", "constant"}
     dtype : {"float64", "float32", "tf32", "bfloat16", "float16"}
         The format to compute in. All numbers are given as float64 and are numbers of this format.
     kind : {"uniform", "arbitrary", "clamped", "repeated"}
@@ -106,7 +109,7 @@ class LayerSpec(Frozen):
         order = check_order(self.order)
         knots = real("knots", as_array("knots", self.knots, 2))
         coefficients = as_array("coefficients", self.coefficients, 3)
-        check_choice("outside", self.outside, OUTSIDE)
+        check_choice("outside", self.outside, (*OUTSIDE, CONSTANT))
         check_choice("dtype", self.dtype, DTYPES)
         check_choice("kind", self.kind, KNOTS)
         for row in knots:

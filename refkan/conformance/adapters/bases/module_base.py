@@ -1,5 +1,6 @@
 """A base for layers that are modules of PyTorch: a class says where their numbers lie."""
 
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -16,18 +17,30 @@ from refkan.conformance.cases import LayerSpec, as_specs
 class ModuleAdapter(TorchAdapter):
     """Layers that are modules, one after another: a class says what they are called and where their numbers lie.
 
+    A layer with factors of splines is built with the factor `neutral_scale` in cases without factors, and with its
+    coefficients divided by it, so that an update or refinement that applies the factor twice changes the function.
+
+    Parameters
+    ----------
+    where : str
+        Of a layer without a release: the folder that holds the module, or the name under which it can be imported; by
+        default the value of the environment variable `variable`.
+
     Attributes
     ----------
-    module, release, layer_name : str
-        What is imported, what pip installs ("" for the user's own copy), and the class of layers.
-    weight : str
-        Name of the parameter of coefficients, of shape (Q, P, dim) with its axes in the order of `axes`.
+    layer : type, optional
+        The class of layers; without it `layer_name` of `module` is imported.
+    module, release, layer_name, variable : str
+        What is imported, what pip installs ("" for the user's own copy), the class of layers, and an environment
+        variable that names the folder of a copy.
+    grid, weight : str
+        Names of the knots (P, K) and of the coefficients, of shape (Q, P, dim) with its axes in the order of `axes`.
     part_weights : mapping of str to str
         Names of the parameters of parts, (P, Q) if `parts_turned`, else (Q, P).
     zeroed : sequence of str
         Parameters beside the splines that no case has.
     options : mapping
-        For the class of layers, beside sizes and domain; override `made` where it takes others.
+        For the class of layers, beside sizes and domain; override `made` if it takes others.
 
     Raises
     ------
@@ -35,19 +48,40 @@ class ModuleAdapter(TorchAdapter):
         If PyTorch or the library is not installed.
     """
 
-    module: ClassVar[str]
+    layer: Any = None
+    module: ClassVar[str] = ""
     release: ClassVar[str] = ""
     layer_name: ClassVar[str] = "KANLayer"
+    variable: ClassVar[str] = ""
+    grid: ClassVar[str] = "grid"
     weight: ClassVar[str] = "spline_weight"
     axes: ClassVar[tuple[int, int, int]] = (0, 1, 2)
     part_weights: ClassVar[Mapping[str, str]] = {}
     parts_turned: ClassVar[bool] = False
     zeroed: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, Any]] = {}
+    neutral_scale: ClassVar[float] = 0.5
 
-    def __init__(self) -> None:
+    def __init__(self, where: str = "") -> None:
         super().__init__()
-        self.layer: Any = getattr(needed(type(self).__name__, self.module, self.release), self.layer_name)
+        if self.layer is None:
+            module = needed(type(self).__name__, self.module, self.release) if self.release else self._copy(where)
+            self.layer = getattr(module, self.layer_name)
+
+    def _copy(self, where: str) -> Any:
+        """Import the user's own copy."""
+        where = where or os.environ.get(self.variable, "")
+        if where and Path(where).is_dir():
+            sys.path.insert(0, where)
+            where = ""
+        try:
+            return import_module(where or self.module)
+        except ImportError as error:
+            ways = [f"give the folder that holds {self.module}", "make it importable"]
+            if self.variable:
+                ways.insert(1, f"set {self.variable} to it")
+            text = f"{type(self).__name__} needs a copy of {self.title}: {', or '.join(ways)}"
+            raise ImportError(f"{text} ({error})") from error
 
     def made(self, spec: LayerSpec) -> Any:
         """Return the module of a layer, on the grid that it makes, before its numbers are set."""
@@ -61,33 +95,54 @@ class ModuleAdapter(TorchAdapter):
     def _layer(self, spec: LayerSpec) -> Any:
         layer = self.made(spec).to(self.number)
         if spec.kind != "uniform":
-            layer.grid.data = self.tensor(spec.knots)
+            getattr(layer, self.grid).data = self.tensor(spec.knots)
         for name in self.zeroed:
             getattr(layer, name).data.zero_()
         for part, name in self.part_weights.items():
             array = spec.part(part)
             getattr(layer, name).data = self.tensor(array.T if self.parts_turned else array)
+        if self._scaled(spec.parts):
+            getattr(layer, self.part_weights["scale"]).data *= self.neutral_scale
         self.set_coefficients(layer, spec)
         return layer
+
+    def _scaled(self, parts: tuple[str, ...]) -> bool:
+        """Whether splines have the neutral factor."""
+        return "scale" in self.part_weights and "scale" not in parts
 
     def set_coefficients(self, layer: Any, spec: LayerSpec) -> None:
         """Set the coefficients of a layer."""
         stored = getattr(layer, self.weight).data
-        stored.copy_(self.tensor(spec.coefficients.transpose(self.axes)).reshape(stored.shape))
+        C = spec.coefficients
+        if self._scaled(spec.parts):
+            C = C / self.neutral_scale
+        stored.copy_(self.tensor(C.transpose(self.axes)).reshape(stored.shape))
 
     def call(self, model: Any, x: Any) -> Any:
         """Apply the layers."""
         for layer in model:
-            x = layer(x)
+            x = self.outputs(layer, x)
         return x
+
+    def outputs(self, layer: Any, x: Any) -> Any:
+        """Return the outputs (N, Q) of one layer; subtract here what it always adds and no case has."""
+        return layer(x)
 
     def coefficients(self, model: Any) -> Any:
         """The parameters of all layers."""
         return [getattr(layer, self.weight) for layer in model]
 
-    def to_papers(self, array: Any) -> Any:
+    def turned(self, array: Any) -> Any:
         """The axes in the order (Q, P, dim)."""
+        shape = np.array(self.spec.coefficients.shape)[list(self.axes)]
+        if array.ndim < len(shape):  # stored with two axes in one
+            array = array.reshape(*shape[:2], -1)
         return array.transpose(np.argsort(self.axes))
+
+    def to_papers(self, array: Any) -> Any:
+        """Gradient in the coefficients of the spec."""
+        turned = self.turned(array)
+        return turned / self.neutral_scale if self._scaled(self.used_parts) else turned
 
     def parts(self, model: Any) -> Mapping[str, Any]:
         """The parameters of parts, of all layers."""
@@ -97,23 +152,10 @@ class ModuleAdapter(TorchAdapter):
         """(Q, P)."""
         return array.T if self.parts_turned else array
 
-
-class CopiedModule(ModuleAdapter):
-    """A layer of which there is no release: imported from the user's own copy.
-
-    Parameters
-    ----------
-    where : str
-        The folder that holds the module, or the name under which it can be imported.
-    """
-
-    def __init__(self, where: str = "") -> None:
-        TorchAdapter.__init__(self)
-        if Path(where).is_dir() and where:
-            sys.path.insert(0, where)
-            where = ""
-        try:
-            self.layer = getattr(import_module(where or self.module), self.layer_name)
-        except ImportError as error:
-            text = f"{type(self).__name__} needs a copy of {self.title}: give the folder that holds {self.module}"
-            raise ImportError(f"{text}, or make it importable ({error})") from error
+    def state(self, model: Any) -> tuple[Any, Any]:
+        """Knots, and coefficients times factors of splines."""
+        (layer,) = model
+        C = self.turned(self.array(getattr(layer, self.weight)))
+        if name := self.part_weights.get("scale"):
+            C = C * self.part_to_papers("scale", self.array(getattr(layer, name)))[:, :, None]
+        return self.array(getattr(layer, self.grid)), C

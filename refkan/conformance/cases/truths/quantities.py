@@ -7,6 +7,7 @@ computed in float64.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache, lru_cache, partial
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, FloatArray, IntArray
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.specs import CONSTANT, LayerSpec
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.splines.local_basis import KnotTables, local_basis
 from refkan.truth.bases.bsplines import blossoms
@@ -199,7 +200,10 @@ class OnLocalRows(Quantities):
 
     def splines_at(self, spec: LayerSpec, z: Any) -> tuple[Any, Any]:
         """From sums of r terms; all other functions are zero."""
-        start, rows = self.rows_at(spec, z)
+        if spec.outside == CONSTANT:
+            start, rows = self._held_rows(spec, z)
+        else:
+            start, rows = self.rows_at(spec, z)
         C, basis = self.given(spec.coefficients), np.zeros((*z.shape, spec.dim), int).astype(rows.dtype)
         where = start[:, :, None] + np.arange(spec.order)
         np.put_along_axis(basis, where, rows[0], axis=2)
@@ -207,6 +211,14 @@ class OnLocalRows(Quantities):
         for p in range(spec.n_inputs):
             splines[..., p] = np.einsum("qsi,dsi->dsq", C[:, p, where[:, p]], rows[:, :, p])
         return basis, splines
+
+    def _held_rows(self, spec: LayerSpec, z: Any) -> tuple[Any, Any]:
+        """Rows under the rule "constant": values at the nearer end, derivatives of zero."""
+        a, b = self.given(spec.domains).T
+        held = np.minimum(np.maximum(z, a), b)
+        start, rows = self.rows_at(replace(spec, outside="natural"), held)
+        inside = (held == z).astype(bool)[:, :, None]
+        return start, np.stack([rows[0], *(row * inside for row in rows[1:])])
 
 
 @lru_cache(LATEST)

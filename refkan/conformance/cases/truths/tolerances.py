@@ -44,7 +44,7 @@ larger: M_d = N_d = sum_j |A_ij| |psi_j^(d)|, which grows without bound to the r
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import factorial, perm
 from typing import Any
@@ -52,7 +52,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray, IntArray
-from refkan.conformance.cases.specs import LayerSpec
+from refkan.conformance.cases.specs import CONSTANT, LayerSpec
 from refkan.conformance.cases.truths.precision import EPS
 from refkan.conformance.cases.truths.quantities import LATEST, FloatQuantities, Quantities, doubled, silu
 from refkan.networks.layers.activations import sigmoid_and_complement
@@ -156,6 +156,11 @@ def _inverse(t: FloatArray, width: int) -> FloatArray:
 
 def basis_errors(spec: LayerSpec, x: FloatArray, form: str = "local") -> tuple[FloatArray, FloatArray, FloatArray]:
     """Absolute values M, norms N and, in units of eps, allowed errors E of all basis functions: (3, N, P, dim) each."""
+    if spec.outside == CONSTANT:  # values at the nearer end; derivatives are zero, which is exact
+        held = np.clip(x, *spec.domains.T)
+        inside = (held == x)[..., None]
+        parts = basis_errors(replace(spec, outside="natural"), held, form)
+        return tuple(np.stack([part[0], *(part[1:] * inside)]) for part in parts)  # type: ignore[return-value]
     errors = np.stack([magnitudes(spec, p, x[:, p], form) for p in range(spec.n_inputs)], axis=2)
     N, M, third = errors[:3], errors[3:7], errors[7:]
     a, b = spec.domains.T
