@@ -28,6 +28,7 @@ from refkan.conformance.judging.causes import explained
 from refkan.conformance.judging.findings import Expectations, Finding
 from refkan.conformance.judging.guarded import Order, judged
 from refkan.conformance.programs import prove
+from refkan.conformance.reports import defects as d
 from refkan.conformance.reports import findings_reported as reports
 from refkan.conformance.reports.case_files import check, probes
 from refkan.kernels.engine_option import add_engine_option
@@ -35,7 +36,8 @@ from refkan.kernels.engine_option import add_engine_option
 EXIT_CODES = (
     "Exit code: 0 if nothing failed but what was expected to; 1 if a case failed, raised, or passed unexpectedly, or "
     "if the layer differs from what it declares and neither --select nor --expected-failures is given, "
-    "if a call fails in all cases or ends its process, or if nothing could be judged; with --prove 1 if a statement is "
+    "if a call fails in all cases or ends its process, or if nothing could be judged; with --baseline 1 only for "
+    "defects that FILE does not list, or if nothing could be judged; with --prove 1 if a statement is "
     "refuted or none is proven; "
     "2 for wrong usage, a backend that cannot be loaded or files that cannot be used; 130 if interrupted."
 )
@@ -129,7 +131,11 @@ def _add_reports(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", type=path, metavar="FILE", help="all findings as JSON; - for only the standard output")
     p.add_argument("--junit", type=path, metavar="FILE", help="all findings as JUnit XML")
     p.add_argument("--summary", type=path, metavar="FILE", help="counts, families of cases and causes as JSON")
-    p.add_argument("--badge", type=path, metavar="FILE", help="how many cases passed: .svg, or .json for shields.io")
+    p.add_argument("--badge", type=path, metavar="FILE", help="answers in short: .svg, or .json for shields.io")
+    p.add_argument("--defects", type=path, metavar="FILE", help="each defect in one line, as Markdown")
+    p.add_argument(
+        "--baseline", type=path, metavar="FILE", help="known defects, written by --defects: only new ones fail"
+    )
     p.add_argument("--traceback", action="store_true", help="show where exceptions of the adapter were raised")
     p.add_argument("--all", action="store_true", help="show every failure, not just three of each kind")
 
@@ -178,6 +184,8 @@ def run_conform(chosen: argparse.Namespace) -> int:
         findings[:] = [explained(x, identification) if x.status == f.FAILED else x for x in findings]
     code = _deliver(chosen, opening.title, findings, identification, time.perf_counter() - start, chosen.cases)
     by_cases = opening.basis == BSPLINES and not chosen.identify
+    if reason := d.always_raised(findings):
+        return refuse("refkan conform", f"nothing was judged: {reason}", FAILED)
     if reason := _nothing_judged(findings, identification, by_cases):
         return refuse("refkan conform", f"nothing was judged: {reason}", FAILED)
     return code
@@ -226,10 +234,17 @@ def _deliver(
     seconds: float, version: int,
 ) -> int:  # fmt: skip
     document = reports.document(title, findings, identification, version)
+    found = d.defects(findings, identification)
+    document["answers"] = d.answers(findings)
+    known = None
+    if chosen.baseline is not None:
+        with named("--baseline"):
+            known = d.baseline(chosen.baseline)
     contents: dict[str, Callable[[], bytes]] = {
         "json": lambda: to_bytes(document),
         "summary": lambda: to_bytes(reports.summary(document)),
-        "badge": lambda: reports.badge(findings, version, chosen.badge.suffix),
+        "badge": lambda: reports.badge(findings, version, d.in_short(findings), chosen.badge.suffix),
+        "defects": lambda: d.as_list(title, found).encode("utf-8"),
         "junit": lambda: reports.to_junit(title, findings),
     }
     for option, content in contents.items():
@@ -241,6 +256,8 @@ def _deliver(
     else:
         shown = reports.text(title, findings, identification, chosen.all, seconds, chosen.traceback, version)
         print(printable(shown))
+    if known is not None:
+        return _compared(found, known)
     # Differences are the causes of failures that were expected, and a selection leaves cases out.
     expected = getattr(chosen, "select", ()) or getattr(chosen, "expected_failures", None)
     is_identified_only = getattr(chosen, "identify", False)
@@ -248,12 +265,26 @@ def _deliver(
     return FAILED if differs or any(finding.status in f.BAD for finding in findings) else OK
 
 
+def _compared(found: list[d.Defect], known: dict[str, set[str]]) -> int:
+    """Report what has changed since the baseline, on the standard error stream; new defects fail the run."""
+    new = d.new_defects(found, known)
+    gone = sorted(known.keys() - {defect.name for defect in found})
+    lines = [f"{len(new) or 'no'} defect{'s' * (len(new) != 1)} that the baseline does not list", *map(str, new)]
+    if gone:
+        lines.append(f"listed, but found no more: {', '.join(gone)}")
+    print(printable("\n".join(lines)), file=sys.stderr)
+    return FAILED if new else OK
+
+
 def _check_files(chosen: argparse.Namespace) -> None:
     """Raise ValueError unless the requested files can be written."""
-    for option in ("json", "junit", "summary", "badge"):
+    for option in ("json", "junit", "summary", "badge", "defects"):
         file = getattr(chosen, option)
         if file is not None and str(file) != "-":
             check_file(f"--{option}", file)
+    if chosen.baseline is not None:
+        with named("--baseline"):
+            d.baseline(chosen.baseline)
 
 
 def _progress(done: int, total: int, findings: list[Finding]) -> None:

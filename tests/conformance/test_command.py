@@ -54,7 +54,7 @@ def written_on(picture):
 
 def test_a_correct_backend(tmp_path):
     out = conform("--backend", PLAIN, "--badge", tmp_path / "refkan.svg").out
-    assert re.fullmatch(r"refkan cases v4\d+ passed", written_on(tmp_path / "refkan.svg"))
+    assert written_on(tmp_path / "refkan.svg") == "refkan cases v4B-splines: yes"
     assert out.startswith("plain NumPy: what this layer is")
     assert "plain NumPy, cases of version 4" in out
     assert "passed" in out
@@ -80,7 +80,28 @@ def test_a_broken_backend_in_all_formats(tmp_path):
     assert short["causes"][0]["name"] == "constant factor"
     assert "1 over the number of samples" in short["causes"][0]["evidence"]
     assert short["cases"] == 4
-    assert written_on(picture) == f"refkan cases v4{failed} of {failed + document['counts']['passed']} failed"
+    assert written_on(picture) == "refkan cases v4B-splines: yes; gradients: no; sizes: no; parts: no"
+    assert short["answers"] == {"B-splines": "yes", "gradients": "no", "sizes": "no", "parts": "no"}
+
+
+def test_only_new_defects_fail_a_run_with_a_baseline(tmp_path):
+    """A cause in a family of cases that it did not reach before is new, and so is another cause."""
+    known = tmp_path / "known.md"
+    mean = ("--backend", BROKEN, "--argument", "mean over samples")
+    conform(*mean, "--defects", known, code=1)
+    text = known.read_text()
+    assert text.startswith("refkan, broken: MeanOverSamples: ")
+    assert "- constant factor [gradients, sizes" in text.replace("spans and sizes", "sizes")
+    assert "no defects that the baseline does not list" in conform(*mean, "--baseline", known).err
+    known.write_text(text.replace("[gradients, ", "["))
+    assert (
+        "1 defect that the baseline does not list\n- constant factor [gradients,"
+        in conform(*mean, "--baseline", known, code=1).err
+    )
+    known.write_text(text + "- sign [values]: gone\n")
+    assert "listed, but found no more: sign" in conform(*mean, "--baseline", known).err
+    known.write_text("- constant factor: no families\n")
+    assert "line 1 of" in conform(*mean, "--baseline", known, code=2).err
 
 
 @pytest.mark.exhaustive
@@ -201,7 +222,7 @@ def test_devices_and_variants_are_for_layers_in_pytorch():
 
 @pytest.mark.parametrize("statuses", [(f.FAILED, f.PASSED), (f.PASSED, f.FAILED), (f.ERROR,), (f.PASSED,)])
 def test_one_failure_anywhere_fails_the_run(statuses, capsys):
-    chosen = argparse.Namespace(summary=None, badge=None, junit=None, json="-")
+    chosen = argparse.Namespace(summary=None, badge=None, junit=None, defects=None, baseline=None, json="-")
     findings = [Finding(f"case/{k}", "values", status, "") for k, status in enumerate(statuses)]
     assert _deliver(chosen, "title", findings, None, 0.0, 1) == int(set(statuses) != {f.PASSED})
     assert json.loads(capsys.readouterr().out)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 
 import pytest
@@ -62,9 +63,23 @@ def test_the_line_of_the_adapter_is_said_once_for_all_cases():
     findings = judge.run(catalogue(["float64"], ["layer/degree-3/uniform/3x2"]))
     assert {finding.status for finding in findings} == {f.ERROR, f.NOT_APPLICABLE}
     report = text("title", findings)
-    assert report.count("raised at line ") == 1
-    assert "of failing_adapters.py" in report
-    assert "RuntimeError: shape mismatch: (3, 2); (2, 3) (" in report
+    assert report.count("RuntimeError: shape mismatch: (3, 2); (2, 3) (") == report.count("RuntimeError") == 1
+    assert "every call raises: RuntimeError" in report
+    assert re.search(r"line \d+ of failing_adapters\.py\)", report)
+
+
+def test_nothing_is_judged_if_every_call_raises(tmp_path):
+    """Not even if all these failures were expected."""
+    known = tmp_path / "known.txt"
+    known.write_text("*\n")
+    select = ("--select", VALUES, "--no-hints", *HERE)
+    for more in ((), ("--expected-failures", known)):
+        told = command("conform", "--backend", f"{FAILING}:Raises", *select, *more, code=1)
+        assert "nothing was judged: every call raises: RuntimeError: shape mismatch" in told.err
+    told = command(
+        "conform", "--backend", f"{FAILING}:RaisesNowAndThen", "--select", "degree-3/uniform/3x2", *HERE, code=1
+    )
+    assert "nothing was judged" not in told.err
 
 
 @each_row(

@@ -40,7 +40,8 @@ class EfficientKanAdapter(ModuleAdapter):
 
     def __init__(self, where: str = "") -> None:
         super().__init__(where)
-        sample = self.layer(1, 1)
+        with self.torch.random.fork_rng(devices=()):
+            sample = self.layer(1, 1)
         present = {part: name for part, name in self.part_weights.items() if hasattr(sample, name)}
         updates = hasattr(sample, "update_grid")
         self.part_weights = present  # type: ignore[misc]  # of this copy
