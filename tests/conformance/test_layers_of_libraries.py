@@ -1,6 +1,9 @@
 """What layers of libraries need: constants outside, one clamped knot vector for all inputs, bases for copied layers."""
 
+import re
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +11,10 @@ import pytest
 from refkan.conformance import Capabilities, EfficientKanAdapter, Judge, PykanAdapter, catalogue
 from refkan.conformance.cases import CONSTANT, true_values
 from refkan.conformance.cases.families import Frame
+from refkan.conformance.identification import Difference, Identification, Stage
 from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.findings import Finding
+from refkan.conformance.reports.defects import always_raised, answers, defects, in_short, new_defects
 from tests.broken_layers.plain_numpy import NumpyLayer, PlainNumpy
 from tests.conformance.altered_layers import bad, of
 from tests.conformance.judged_cases import chosen
@@ -192,3 +198,67 @@ def test_a_library_that_is_missing_is_asked_for_in_words(tmp_path, monkeypatch):
 def test_capabilities_of_real_layers_are_said_in_words():
     assert Capabilities(outside=("constant",), shared_knots=True, equal_spacing=True).problems() == []
     assert Capabilities(shared_knots="yes").problems() == ["capability shared_knots must be True or False; got 'yes'"]
+
+
+def test_the_line_of_an_error_is_in_the_adapter_and_not_in_its_base():
+    torch = pytest.importorskip("torch")
+
+    class Raising(kan_linear(torch)):
+        def forward(self, x):
+            raise TypeError("no kernel")
+
+    class Mine(EfficientKanAdapter):
+        layer = Raising
+
+    findings = Judge(Mine(), hints=False).run(chosen(["float64"], ["layer/degree-3/uniform/3x2/values"]))
+    assert re.fullmatch(
+        r"every call raises: TypeError: no kernel \(1 cases, line \d+ of test_layers_of_libraries.py\)",
+        always_raised(findings),
+    )
+
+
+def finding(family, status, ours=1.0, theirs=1.0):
+    return Finding("key", "values", status, index=(0,), ours=ours, theirs=theirs, family=family)
+
+
+def test_answers_in_short():
+    """By the largest error of each aspect; small results count by their absolute errors."""
+    findings = [
+        finding("values", f.PASSED), finding("values", f.FAILED, 1.0, 1.0 + 2e-7),
+        finding("values", f.FAILED, 1e-12, 2e-12), finding("gradients", f.PASSED),
+        finding("update", f.FAILED, 1.0, 0.5), finding("refine", f.PASSED),
+        finding("spans and sizes", f.ERROR), finding("spans and sizes", f.PASSED), finding("outside", f.ERROR),
+        finding("parts", f.NOT_APPLICABLE), finding("networks", f.FAILED, 1.0, float("nan")),
+    ]  # fmt: skip
+    assert in_short(findings) == (
+        "B-splines: to 2e-07; outside: raises; sizes: raises in 1 of 2 cases; networks: no; refine: exact; update: no"
+    )
+    assert "gradients" in answers(findings)
+
+
+def test_defects_that_no_case_shows_are_those_of_the_layer():
+    identification = Identification(
+        "title",
+        (
+            Stage(
+                "wiring",
+                differences=(Difference("sign", {"what": "outputs"}),),
+            ),
+        ),
+    )
+    found = defects([finding("values", f.PASSED)], identification)
+    assert [(defect.name, defect.families) for defect in found] == [("sign", ("layer",))]
+    assert new_defects(found, {"sign": {"values"}}) == found
+    assert new_defects(found, {"sign": {"values", "layer"}}) == []
+
+
+def test_the_page_of_names_is_that_of_the_code():
+    folder = Path(__file__).parents[2] / "docs"
+    if not folder.is_dir():
+        pytest.skip("no docs here")
+    spec = spec_from_file_location("adapter_fields", folder / "adapter_fields.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run python docs/adapter_fields.py"
+    for name in ("spec.knots", "shared_knots", "update(model, x)", "to_papers(array)", "neutral_scale"):
+        assert name in module.page()

@@ -49,7 +49,9 @@ class Capabilities:
     outside : sequence of {"natural", "linear", "polynomial", "constant"}
         Rules outside the domain that `build` follows; empty if none is claimed.
     dtypes : sequence of {"float64", "float32", "tf32", "bfloat16", "float16"}
+        Formats in which the layer can be built and evaluated.
     derivatives : sequence of {"inputs", "coefficients", "knots", "second", "gauss-newton"}
+        Entries of what `vjp` returns, and the methods `second` and `gauss_newton`.
     refine : sequence of {"nested", "any"}
         "nested": to a multiple of the number of intervals; "any": to any number.
     update : bool

@@ -1,7 +1,8 @@
 """A backend asked, with arrays of its own: what it returns is read, or refused in words that say what to return."""
 
+import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -77,10 +78,18 @@ def where_raised(error: BaseException) -> str:
 
 def line_raised(error: BaseException) -> str:
     """Return the line of the adapter from which an exception came, "" if it came from the judge."""
-    frames = frames_of_adapter(error)
-    if not frames:
-        return ""
-    return f"line {frames[0].lineno} of {Path(frames[0].filename).name}"
+    frames = [(frame.filename, frame.lineno) for frame in frames_of_adapter(error)]
+    return line_of_adapter(frames) if frames else ""
+
+
+def line_of_adapter(frames: Sequence[tuple[str, object]]) -> str:
+    """Return the first of some lines (file, number) that lies in no base of adapters or framework, or the first."""
+    file, number = next((frame for frame in frames if BETWEEN.search(frame[0]) is None), frames[0])
+    return f"line {number} of {Path(file).name}"
+
+
+BETWEEN = re.compile(r"conformance.adapters.bases.|site-packages.(torch|jax|jaxlib|flax|tensorflow|keras|numpy)\W")
+"""Files of the code through which adapters and layers are called."""
 
 
 JUDGE = f"{__name__.rpartition('.adapters')[0]}."

@@ -77,6 +77,7 @@ class LayerSpec(Frozen):
     order : int
         r = degree + 1.
     outside : {"natural", "linear", "polynomial", "constant"}
+        What holds outside the domain, as `CONVENTIONS` says.
     dtype : {"float64", "float32", "tf32", "bfloat16", "float16"}
         The format to compute in. All numbers are given as float64 and are numbers of this format.
     kind : {"uniform", "arbitrary", "clamped", "repeated"}

@@ -112,7 +112,7 @@ class PykanAdapter(ModuleAdapter):
         """`initialize_grid_from_parent`, what `KAN.refine` does for each layer."""
         (parent,) = model
         with self._default_dtype():
-            child = self.layer(parent.in_dim, parent.out_dim, intervals, parent.k).to(self.number)
+            child = self.converted(self.layer(parent.in_dim, parent.out_dim, intervals, parent.k))
             child.scale_base.data, child.scale_sp.data = parent.scale_base.data, parent.scale_sp.data
             child.initialize_grid_from_parent(parent, self.tensor(x))
         return [child]

@@ -14,6 +14,28 @@ from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.cases import LayerSpec, as_specs
 
 
+def copied(owner: str, title: str, module: str, variable: str = "", where: str = "") -> Any:
+    """Import a module of the user's own copy of a library, from a folder or by another name.
+
+    Raises
+    ------
+    ImportError
+        If it cannot be imported; the message says where it is looked for.
+    """
+    where = where or os.environ.get(variable, "")
+    if where and Path(where).is_dir():
+        sys.path.insert(0, where)
+        where = ""
+    try:
+        return import_module(where or module)
+    except ImportError as error:
+        ways = [f"give the folder that holds {module}", "make it importable"]
+        if variable:
+            ways.insert(1, f"set {variable} to it")
+        text = f"{owner} needs a copy of {title}: {', or '.join(ways)}"
+        raise ImportError(f"{text} ({error})") from error
+
+
 class ModuleAdapter(TorchAdapter):
     """Layers that are modules, one after another: a class says what they are called and where their numbers lie.
 
@@ -65,23 +87,13 @@ class ModuleAdapter(TorchAdapter):
     def __init__(self, where: str = "") -> None:
         super().__init__()
         if self.layer is None:
-            module = needed(type(self).__name__, self.module, self.release) if self.release else self._copy(where)
+            module = self._imported(where)
             self.layer = getattr(module, self.layer_name)
 
-    def _copy(self, where: str) -> Any:
-        """Import the user's own copy."""
-        where = where or os.environ.get(self.variable, "")
-        if where and Path(where).is_dir():
-            sys.path.insert(0, where)
-            where = ""
-        try:
-            return import_module(where or self.module)
-        except ImportError as error:
-            ways = [f"give the folder that holds {self.module}", "make it importable"]
-            if self.variable:
-                ways.insert(1, f"set {self.variable} to it")
-            text = f"{type(self).__name__} needs a copy of {self.title}: {', or '.join(ways)}"
-            raise ImportError(f"{text} ({error})") from error
+    def _imported(self, where: str) -> Any:
+        if self.release:
+            return needed(type(self).__name__, self.module, self.release)
+        return copied(type(self).__name__, self.title, self.module, self.variable, where)
 
     def made(self, spec: LayerSpec) -> Any:
         """Return the module of a layer, on the grid that it makes, before its numbers are set."""
@@ -93,9 +105,9 @@ class ModuleAdapter(TorchAdapter):
         return [self._layer(each) for each in as_specs(spec)]
 
     def _layer(self, spec: LayerSpec) -> Any:
-        layer = self.made(spec).to(self.number)
+        layer = self.converted(self.made(spec))
         if spec.kind != "uniform":
-            getattr(layer, self.grid).data = self.tensor(spec.knots)
+            self.set_knots(layer, spec)
         for name in self.zeroed:
             getattr(layer, name).data.zero_()
         for part, name in self.part_weights.items():
@@ -106,9 +118,17 @@ class ModuleAdapter(TorchAdapter):
         self.set_coefficients(layer, spec)
         return layer
 
+    def converted(self, layer: Any) -> Any:
+        """Return a layer in the format of the spec; a method `to` of its own may take devices only."""
+        return self.torch.nn.Module.to(layer, self.number)
+
     def _scaled(self, parts: tuple[str, ...]) -> bool:
         """Whether splines have the neutral factor."""
         return "scale" in self.part_weights and "scale" not in parts
+
+    def set_knots(self, layer: Any, spec: LayerSpec) -> None:
+        """Set knots that are not equally spaced."""
+        getattr(layer, self.grid).data = self.tensor(spec.knots)
 
     def set_coefficients(self, layer: Any, spec: LayerSpec) -> None:
         """Set the coefficients of a layer."""

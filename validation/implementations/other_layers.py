@@ -1,0 +1,420 @@
+"""Adapters of more layers that others have published, each from a package or from the user's own copy of a repository.
+
+A copy is found by the environment variable that `variable` names: the folder from which `module` can be imported.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from refkan.base.extras import needed
+from refkan.conformance.adapters.adapter import Adapter, Capabilities
+from refkan.conformance.adapters.bases.copied_layers import (
+    DERIVATIVES,
+    FORMATS,
+    PARTS_OF_EDGES,
+    EfficientKanAdapter,
+    PykanAdapter,
+)
+from refkan.conformance.adapters.bases.module_base import ModuleAdapter, copied
+from refkan.conformance.cases import LayerSpec, as_specs
+
+ANOTHER_BASIS = Capabilities(degrees=(3,), dtypes=FORMATS, derivatives=DERIVATIVES[:3])
+"""Of layers whose functions are no B-splines: `basis` says which."""
+
+
+class XKanerf(EfficientKanAdapter):
+    """`KANLinear` of X-KANeRF, file `bspine_kan.py`: a copy of efficient-kan's."""
+
+    name = "X-KANeRF"
+    module, variable = "bspine_kan", "X_KANERF"
+
+
+class Lkan(ModuleAdapter):
+    """`KANLinear` of LKAN, file `lkan/models/layers/kan_linear.py`."""
+
+    name = "LKAN"
+    module, layer_name, variable = "lkan.models.layers.kan_linear", "KANLinear", "LKAN"
+    weight = "coeff"
+    part_weights: ClassVar = {"base": "scale_base", "scale": "scale_spline"}
+    options: ClassVar = {"scale_spline": 1.0}
+    capabilities = replace(PARTS_OF_EDGES, derivatives=DERIVATIVES)
+
+    def update(self, model: Any, x: Any) -> Any:
+        """`update_grid`."""
+        (layer,) = model
+        layer.update_grid(self.tensor(x))
+        return model
+
+
+class MatrixKan(PykanAdapter):
+    """`MatrixKANLayer`, which derives from the layer of pykan, on equally spaced knots."""
+
+    name = "MatrixKAN"
+    module, layer_name, variable = "MatrixKANLayer", "MatrixKANLayer", "MATRIXKAN"
+    capabilities = replace(PARTS_OF_EDGES, knots=("uniform",), network=False, refine=("nested",))
+
+
+class KanMlpHybrid(ModuleAdapter):
+    """`kan_mlp_hybrid.layers.kan_layer.SimpleKANLayer`."""
+
+    name = "kan-mlp-hybrid"
+    module, release, layer_name = "kan_mlp_hybrid.layers.kan_layer", "kan-mlp-hybrid==0.1.1", "SimpleKANLayer"
+    weight = "spline_coefs"
+    part_weights: ClassVar = {"base": "base_weight", "scale": "spline_weight"}
+    capabilities = replace(PARTS_OF_EDGES, update=False, state=False)
+
+
+class DeepKan(EfficientKanAdapter):
+    """`deepkan.deepkan.SplineLinearLayer`; its knots are no buffer, so that `.to` leaves them in float32."""
+
+    name = "Deep_KAN"
+    module, release, layer_name = "deepkan.deepkan", "deep-kan==0.0.4", "SplineLinearLayer"
+    grid, weight = "knots", "spline_weights"
+    part_weights: ClassVar = {"base": "base_weights", "scale": "spline_scales"}
+
+    def made(self, spec: LayerSpec) -> Any:
+        """The layer, which calls the number of intervals the number of knots."""
+        ends = list(spec.domain)
+        sizes = spec.n_inputs, spec.n_outputs
+        return self.layer(*sizes, num_knots=spec.intervals, spline_order=spec.degree, grid_range=ends)
+
+    def update(self, model: Any, x: Any) -> Any:
+        """`_update_knots`, which forward calls on request."""
+        (layer,) = model
+        layer._update_knots(self.tensor(x))
+        return model
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.capabilities = replace(self.capabilities, update=True)
+
+
+class DeepKanChebyshev(ModuleAdapter):
+    """`deepkan.deepkan.ChebyshevKANLayer`."""
+
+    name = "Deep_KAN, Chebyshev"
+    module, release, layer_name = "deepkan.deepkan", "deep-kan==0.0.4", "ChebyshevKANLayer"
+    weight, axes = "cheby_coeffs", (1, 0, 2)
+    capabilities = replace(ANOTHER_BASIS, dtypes=("float32",), basis="Chebyshev polynomials of tanh(x)")
+
+    def made(self, spec: LayerSpec) -> Any:
+        """A polynomial for each coefficient."""
+        return self.layer(spec.n_inputs, spec.n_outputs, spec.dim - 1)
+
+
+class TorchConvKan(ModuleAdapter):
+    """`kans.layers.KANLayer` of torch-conv-kan without LayerNorm and PReLU, its base weights zero."""
+
+    name = "torch-conv-kan"
+    module, variable = "kans.layers", "TORCH_CONV_KAN"
+    zeroed = ("base_weight",)
+    capabilities = Capabilities(outside=("natural",), dtypes=FORMATS, derivatives=DERIVATIVES)
+
+    def made(self, spec: LayerSpec) -> Any:
+        """The layer, whose outputs do not mix without its normalization."""
+        layer = super().made(spec)
+        layer.layer_norm = layer.prelu = self.torch.nn.Identity()
+        return layer
+
+
+class BsrbfKan(ModuleAdapter):
+    """`BSRBF_KANLayer` without LayerNorm, its base weights zero: B-splines plus Gaussian bumps."""
+
+    name = "BSRBF_KAN"
+    module, layer_name, variable = "models.bsrbf_kan", "BSRBF_KANLayer", "BSRBF_KAN"
+    zeroed = ("base_weight",)
+    capabilities = replace(ANOTHER_BASIS, basis="cubic B-splines plus Gaussian bumps")
+
+    def made(self, spec: LayerSpec) -> Any:
+        """The layer on inputs as they are."""
+        layer = super().made(spec)
+        layer.layernorm = self.torch.nn.Identity()
+        return layer
+
+
+class FasterKan(ModuleAdapter):
+    """`FasterKANLayer` without LayerNorm: 1 - tanh(x - c)^2, with a backward pass of its own."""
+
+    name = "FasterKAN"
+    module, layer_name, variable = "fasterkan.fasterkan_layers", "FasterKANLayer", "FASTER_KAN"
+    capabilities = replace(ANOTHER_BASIS, derivatives=("inputs", "coefficients"), basis="1 - tanh(x - c)^2")
+
+    def made(self, spec: LayerSpec) -> Any:
+        """A centre for each coefficient."""
+        layer = self.layer(spec.n_inputs, spec.n_outputs, *spec.domain, spec.dim)
+        layer.layernorm = self.torch.nn.Identity()
+        layer.spline_weight = layer.spline_linear.weight
+        return layer
+
+
+class FlashKan(ModuleAdapter):
+    """`FlashKAN`: one clamped, equally spaced knot vector; weights (dim + 1, P, Q) hold those of the base last."""
+
+    name = "FlashKAN"
+    module, layer_name, variable = "layers.FlashKAN", "FlashKAN", "FLASHKAN"
+    weight = "w"
+    capabilities = Capabilities(
+        knots=("clamped",), shared_knots=True, equal_spacing=True, dtypes=FORMATS, parts=("base",),
+        derivatives=("inputs", "coefficients"),
+    )  # fmt: skip
+
+    def made(self, spec: LayerSpec) -> Any:
+        """The layer, on the knots that it makes."""
+        return self.layer(spec.n_inputs, spec.n_outputs, spec.intervals, *spec.domain, spec.order)
+
+    def set_knots(self, layer: Any, spec: LayerSpec) -> None:
+        """It has its own."""
+
+    def set_coefficients(self, layer: Any, spec: LayerSpec) -> None:
+        """Coefficients, and base weights last."""
+        last = spec.part("base").T[None]
+        layer.w.data = self.tensor(np.concatenate([spec.coefficients.transpose(2, 1, 0), last]))
+
+    def turned(self, array: Any) -> Any:
+        """The coefficients, (Q, P, dim)."""
+        return array[:-1].transpose(2, 1, 0)
+
+    def parts(self, model: Any) -> Mapping[str, Any]:
+        """The same tensor."""
+        return {"base": self.coefficients(model)} if self.used_parts else {}
+
+    def part_to_papers(self, name: str, array: Any) -> Any:
+        """The base weights, (Q, P)."""
+        return array[-1].T
+
+
+class MlpKan(ModuleAdapter):
+    """`mlp_kan.KANInterpoLayer`: hats on equally spaced points."""
+
+    name = "mlp-kan"
+    module, release, layer_name = "mlp_kan", "mlp-kan==0.1.0", "KANInterpoLayer"
+    weight, axes = "Y", (1, 0, 2)
+    capabilities = Capabilities(degrees=(1,), outside=("natural",), dtypes=FORMATS)
+
+    def made(self, spec: LayerSpec) -> Any:
+        """A point for each coefficient."""
+        return self.layer(spec.n_inputs, spec.n_outputs, spec.dim, *spec.domain)
+
+
+class Kolmarn(ModuleAdapter):
+    """`kan.layers.KANLayer` of kolmarn, whose package has the name of pykan's: from a folder of its own."""
+
+    name = "kolmarn"
+    module, variable = "kan.layers", "KOLMARN"
+    weight = "coeff"
+    capabilities = replace(ANOTHER_BASIS, basis="(1 - |x - c|^3)+", domain=(0.0, 1.0))
+
+    def made(self, spec: LayerSpec) -> Any:
+        """The layer without its affine map."""
+        layer = self.layer(spec.n_inputs, spec.n_outputs, spec.dim)
+        for array in (layer.linear.weight, layer.linear.bias, layer.bias):
+            array.data.zero_()
+        return layer
+
+
+class FourierKan(ModuleAdapter):
+    """`NaiveFourierKANLayer` without sines and bias: cosines of k x."""
+
+    name = "FourierKAN"
+    module, layer_name, variable = "fftKAN", "NaiveFourierKANLayer", "FOURIERKAN"
+    weight = "fouriercoeffs"
+    capabilities = replace(ANOTHER_BASIS, basis="cosines")
+
+    def made(self, spec: LayerSpec) -> Any:
+        """A frequency for each coefficient."""
+        return self.layer(spec.n_inputs, spec.n_outputs, spec.dim, addbias=False)
+
+    def set_coefficients(self, layer: Any, spec: LayerSpec) -> None:
+        """Those of cosines come first."""
+        C = spec.coefficients
+        layer.fouriercoeffs.data = self.tensor(np.stack([C, np.zeros_like(C)]))
+
+    def turned(self, array: Any) -> Any:
+        """Those of cosines."""
+        return array[0]
+
+
+class ReluKan(ModuleAdapter):
+    """`ReLUKANLayer` on [0, 1]: squares of products of two ReLUs; a convolution sums them."""
+
+    name = "ReLU-KAN"
+    module, layer_name, variable = "torch_relu_kan", "ReLUKANLayer", "RELU_KAN"
+    weight = "kernel"
+    capabilities = replace(ANOTHER_BASIS, basis="squares of products of two ReLUs", domain=(0.0, 1.0))
+
+    def made(self, spec: LayerSpec) -> Any:
+        """The layer without bias; its kernel (Q, 1, dim, P)."""
+        layer = self.layer(spec.n_inputs, spec.intervals, spec.degree, spec.n_outputs)
+        layer.equal_size_conv.bias.data.zero_()
+        layer.kernel = layer.equal_size_conv.weight
+        return layer
+
+    def set_coefficients(self, layer: Any, spec: LayerSpec) -> None:
+        """By the documentation: function i of input p."""
+        layer.kernel.data.copy_(self.tensor(spec.coefficients.transpose(0, 2, 1)[:, None]))
+
+    def turned(self, array: Any) -> Any:
+        """(Q, 1, dim, P) to (Q, P, dim)."""
+        return array[:, 0].transpose(0, 2, 1)
+
+    def outputs(self, layer: Any, x: Any) -> Any:
+        """The layer has an axis more."""
+        return layer(x[:, :, None])[:, :, 0]
+
+
+class Kanboost(Adapter):
+    """`kanboost.core.kan.layer.KANLayer`, in NumPy."""
+
+    name = "kanboost"
+    capabilities = Capabilities(
+        outside=("constant",), derivatives=("inputs",), knots=("uniform", "arbitrary", "clamped")
+    )
+
+    def __init__(self) -> None:
+        self.layer: Any = needed("Kanboost", "kanboost.core.kan.layer", "kanboost==1.13.0").KANLayer
+
+    def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
+        """One layer; its coefficients are (P, Q, dim), as its documentation says."""
+        (each,) = as_specs(spec)
+        layer = self.layer(each.n_inputs, each.n_outputs, np.array(each.knots), each.degree)
+        layer.coef = each.coefficients.transpose(1, 0, 2).copy()
+        return layer
+
+    def forward(self, model: Any, x: Any) -> Any:
+        """`forward`."""
+        return model.forward(x)
+
+    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
+        """By `deriv`, (N, P, Q)."""
+        return {"inputs": np.einsum("sq,spq->sp", dy, model.deriv(x))}
+
+
+class MlxKan(Adapter):
+    """`kan.KANLinear` of mlx-kan, in float32, whose package has the name of pykan's: from a folder of its own."""
+
+    name = "mlx-kan"
+    capabilities = replace(PARTS_OF_EDGES, dtypes=("float32",), derivatives=("inputs", "coefficients"), network=False)
+    names: ClassVar = {"inputs": "x", "coefficients": "spline_weight", "base": "base_weight", "scale": "spline_scaler"}
+
+    def __init__(self) -> None:
+        self.mx: Any = needed("MlxKan", "mlx.core", "mlx[cpu]")
+        self.mx.set_default_device(self.mx.cpu)
+        self.layer: Any = copied("MlxKan", self.name, "kan.kan", "MLX_KAN").KANLinear
+
+    def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
+        """One layer; its grid is (K, P), as `b_splines` reads it."""
+        (each,) = as_specs(spec)
+        layer = self.layer(
+            each.n_inputs, each.n_outputs, grid_size=each.intervals, spline_order=each.degree,
+            grid_range=list(each.domain),
+        )  # fmt: skip
+        if each.kind != "uniform":
+            layer.grid = self.array(each.knots.T)
+        layer.spline_weight = self.array(each.coefficients)
+        layer.base_weight, layer.spline_scaler = self.array(each.part("base")), self.array(each.part("scale"))
+        return layer, each.parts
+
+    def array(self, values: Any) -> Any:
+        """In float32."""
+        return self.mx.array(np.asarray(values, np.float32))
+
+    def forward(self, model: Any, x: Any) -> Any:
+        """The outputs."""
+        return np.array(model[0](self.array(x)))
+
+    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
+        """By `mlx.core.vjp`."""
+        layer, parts = model
+        wanted = {entry: self.names[entry] for entry in ("coefficients", *parts)}
+
+        def values(at: Any, *weights: Any) -> Any:
+            for name, weight in zip(wanted.values(), weights, strict=True):
+                setattr(layer, name, weight)
+            return layer(at)
+
+        before = [getattr(layer, name) for name in wanted.values()]
+        _, gradients = self.mx.vjp(values, [self.array(x), *before], [self.array(dy)])
+        for name, weight in zip(wanted.values(), before, strict=True):
+            setattr(layer, name, weight)
+        return dict(zip(("inputs", *wanted), map(np.array, gradients), strict=True))
+
+    def update(self, model: Any, x: Any) -> Any:
+        """`update_grid`."""
+        model[0].update_grid(self.array(x))
+        return model
+
+    def state(self, model: Any) -> tuple[Any, Any]:
+        """Grid and coefficients in effect."""
+        return np.array(model[0].grid).T, np.array(model[0].scaled_spline_weight)
+
+
+class TfKan(Adapter):
+    """`tfkan.layers.DenseKAN`, of tf-kan-latest or of a folder that TFKAN names, without bias and base activation.
+
+    One factor multiplies the spline and the base activation of an edge, so that the base activation is replaced by 0.
+    """
+
+    name = "tfkan"
+    capabilities = replace(
+        PARTS_OF_EDGES, parts=("scale",), derivatives=("inputs", "coefficients"), refine=("nested",), network=False
+    )
+
+    def __init__(self) -> None:
+        self.tf: Any = needed("TfKan", "tensorflow", "tensorflow-cpu")
+        self.layer: Any = copied("TfKan", self.name, "tfkan.layers", "TFKAN").DenseKAN
+
+    def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
+        """One layer; kernel (P, dim, Q), factors (P, Q)."""
+        (each,) = as_specs(spec)
+        layer = self.layer(
+            each.n_outputs, use_bias=False, grid_size=each.intervals, spline_order=each.degree,
+            grid_range=each.domain, basis_activation="linear", dtype=each.dtype,
+        )  # fmt: skip
+        layer.build((None, each.n_inputs))
+        layer.basis_activation = self.tf.zeros_like
+        if each.kind != "uniform":
+            layer.grid.assign(self.array(each.knots, each.dtype))
+        factor = 1.0 if each.scale is not None else 0.5
+        layer.spline_kernel.assign(self.array(each.coefficients.transpose(1, 2, 0) / factor, each.dtype))
+        layer.scale_factor.assign(self.array(each.part("scale").T * factor, each.dtype))
+        return layer, each, factor
+
+    def array(self, values: Any, dtype: str) -> Any:
+        """In the format of the layer."""
+        return self.tf.constant(np.asarray(values, np.float64), dtype)
+
+    def forward(self, model: Any, x: Any) -> Any:
+        """The outputs."""
+        layer, spec, _ = model
+        return layer(self.array(x, spec.dtype)).numpy()
+
+    def vjp(self, model: Any, x: Any, dy: Any) -> Mapping[str, Any]:
+        """By a gradient tape."""
+        layer, spec, factor = model
+        at = self.array(x, spec.dtype)
+        weights = [getattr(weight, "value", weight) for weight in (layer.spline_kernel, layer.scale_factor)]
+        with self.tf.GradientTape() as tape:
+            tape.watch([at, *weights])
+            total = self.tf.reduce_sum(layer(at) * self.array(dy, spec.dtype))
+        dx, dC, dscale = tape.gradient(total, [at, *weights])
+        out = {"inputs": dx.numpy(), "coefficients": dC.numpy().transpose(2, 0, 1) / factor}
+        return out | ({"scale": dscale.numpy().T} if "scale" in spec.parts else {})
+
+    def update(self, model: Any, x: Any) -> Any:
+        """`update_grid_from_samples`."""
+        model[0].update_grid_from_samples(self.array(x, model[1].dtype))
+        return model
+
+    def refine(self, model: Any, intervals: int, x: Any) -> Any:
+        """`extend_grid_from_samples`."""
+        model[0].extend_grid_from_samples(self.array(x, model[1].dtype), intervals)
+        return model
+
+    def state(self, model: Any) -> tuple[Any, Any]:
+        """Grid and coefficients in effect."""
+        layer = model[0]
+        kernel, factors = np.array(layer.spline_kernel), np.array(layer.scale_factor)
+        return np.array(layer.grid), (kernel * factors[:, None]).transpose(2, 0, 1)
