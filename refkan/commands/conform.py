@@ -30,7 +30,8 @@ from refkan.conformance.judging.guarded import Order, judged
 from refkan.conformance.programs import prove
 from refkan.conformance.reports import defects as d
 from refkan.conformance.reports import findings_reported as reports
-from refkan.conformance.reports.case_files import check, probes
+from refkan.conformance.reports.case_files import EXAMPLES, capabilities_of, check, probes
+from refkan.conformance.reports.case_files import chosen as cases_for
 from refkan.kernels.engine_option import add_engine_option
 
 EXIT_CODES = (
@@ -101,6 +102,11 @@ def add_cases(commands: Commands) -> None:
     to.add_argument(
         "--dtype", choices=DTYPES, nargs="+", default=["float64", "float32"], help="default: float64 float32"
     )
+    to.add_argument(
+        "--declare", type=text, nargs="+", default=[], metavar="NAME=VALUE",
+        help="what the layer can do, by the names of capabilities: only cases for it, such as "
+        + " ".join(f"{name}={value}" for name, value in EXAMPLES.items()),
+    )  # fmt: skip
     _add_select(to)
     back = add_command(
         parts,
@@ -206,12 +212,16 @@ def _nothing_judged(findings: list[Finding], identification: Identification | No
 
 def run_export(chosen: argparse.Namespace) -> int:
     """Write cases."""
-    cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases))
+    with named("--declare"):
+        declared = capabilities_of(chosen.declare)
+    cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases, declared.frame))
+    if chosen.declare:
+        cases = cases_for(cases, declared)
     if not cases:
         raise ValueError(f"--select: no case has all of {chosen.select} in its key")
-    questions = [] if chosen.select else probes(chosen.dtype)
+    questions = [] if chosen.select else probes(chosen.dtype, declared)
     with named("DIR"):
-        count = export(chosen.folder, cases, chosen.cases, questions)
+        count = export(chosen.folder, cases, chosen.cases, questions, chosen.declare)
     print(f"{count} cases and {len(questions)} probes in {chosen.folder}, explained in {chosen.folder / 'README.txt'}")
     return OK
 

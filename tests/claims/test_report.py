@@ -25,7 +25,19 @@ from tests.shared.refusals import refused
 from validation.ledger import LEDGER, Row
 from validation.records.backends_matrix import main as measure
 from validation.records.backends_matrix import row
-from validation.records.backends_page import PAGE, RECORD, cell, escaped, main, numbers, page, read, table, trimmed
+from validation.records.backends_page import (
+    OTHERS,
+    PAGE,
+    RECORD,
+    cell,
+    escaped,
+    main,
+    numbers,
+    page,
+    read,
+    table,
+    trimmed,
+)
 
 
 def test_page_is_self_contained_and_escaped(claims):
@@ -229,7 +241,9 @@ def test_formulas_of_all_claims_are_mathematics_and_lose_nothing():
 
 @pytest.mark.skipif(not RECORD.exists(), reason="no record of B1 is committed")
 def test_the_page_is_that_of_the_committed_record():
-    assert PAGE.read_text(encoding="utf-8") == page(json.loads(RECORD.read_text(encoding="utf-8")), read())
+    assert PAGE.read_text(encoding="utf-8") == page(
+        json.loads(RECORD.read_text(encoding="utf-8")), read(), read(OTHERS)
+    )
 
 
 @pytest.mark.skipif(not RECORD.exists(), reason="no record of B1 is committed")

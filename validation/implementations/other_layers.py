@@ -268,13 +268,13 @@ class ReluKan(ModuleAdapter):
 class Kanboost(Adapter):
     """`kanboost.core.kan.layer.KANLayer`, in NumPy."""
 
-    name = "kanboost"
+    name, release = "kanboost", "kanboost==1.13.0"
     capabilities = Capabilities(
         outside=("constant",), derivatives=("inputs",), knots=("uniform", "arbitrary", "clamped")
     )
 
     def __init__(self) -> None:
-        self.layer: Any = needed("Kanboost", "kanboost.core.kan.layer", "kanboost==1.13.0").KANLayer
+        self.layer: Any = needed("Kanboost", "kanboost.core.kan.layer", self.release).KANLayer
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """One layer; its coefficients are (P, Q, dim), as its documentation says."""
@@ -295,14 +295,14 @@ class Kanboost(Adapter):
 class MlxKan(Adapter):
     """`kan.KANLinear` of mlx-kan, in float32, whose package has the name of pykan's: from a folder of its own."""
 
-    name = "mlx-kan"
+    name, variable = "mlx-kan", "MLX_KAN"
     capabilities = replace(PARTS_OF_EDGES, dtypes=("float32",), derivatives=("inputs", "coefficients"), network=False)
     names: ClassVar = {"inputs": "x", "coefficients": "spline_weight", "base": "base_weight", "scale": "spline_scaler"}
 
     def __init__(self) -> None:
         self.mx: Any = needed("MlxKan", "mlx.core", "mlx[cpu]")
         self.mx.set_default_device(self.mx.cpu)
-        self.layer: Any = copied("MlxKan", self.name, "kan.kan", "MLX_KAN").KANLinear
+        self.layer: Any = copied("MlxKan", self.name, "kan.kan", self.variable).KANLinear
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """One layer; its grid is (K, P), as `b_splines` reads it."""
@@ -357,21 +357,21 @@ class TfKan(Adapter):
     One factor multiplies the spline and the base activation of an edge, so that the base activation is replaced by 0.
     """
 
-    name = "tfkan"
+    name, variable = "tfkan", "TFKAN"
     capabilities = replace(
         PARTS_OF_EDGES, parts=("scale",), derivatives=("inputs", "coefficients"), refine=("nested",), network=False
     )
 
     def __init__(self) -> None:
         self.tf: Any = needed("TfKan", "tensorflow", "tensorflow-cpu")
-        self.layer: Any = copied("TfKan", self.name, "tfkan.layers", "TFKAN").DenseKAN
+        self.layer: Any = copied("TfKan", self.name, "tfkan.layers", self.variable).DenseKAN
 
     def build(self, spec: LayerSpec | tuple[LayerSpec, ...]) -> Any:
         """One layer; kernel (P, dim, Q), factors (P, Q)."""
         (each,) = as_specs(spec)
         layer = self.layer(
             each.n_outputs, use_bias=False, grid_size=each.intervals, spline_order=each.degree,
-            grid_range=each.domain, basis_activation="linear", dtype=each.dtype,
+            grid_range=each.domain, dtype=each.dtype,
         )  # fmt: skip
         layer.build((None, each.n_inputs))
         layer.basis_activation = self.tf.zeros_like

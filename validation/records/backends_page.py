@@ -7,7 +7,7 @@ do where nothing was promised; a full run (`--full B1`) everything found in all 
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from validation.records.markdown import markdown_table
 FOLDER = Path(__file__).parent
 RECORD = FOLDER / "backends.json"
 MATRIX = FOLDER / "matrix.json"
+OTHERS = FOLDER / "other_libraries.json"
 PAGE = FOLDER.parents[1] / "docs" / "backends.md"
 
 INTRODUCTION = """# What the conformance suite finds in published backends
@@ -61,7 +62,9 @@ def trimmed(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def page(record: Mapping[str, Any], matrix: Sequence[Mapping[str, Any]] = ()) -> str:
+def page(
+    record: Mapping[str, Any], matrix: Sequence[Mapping[str, Any]] = (), others: Sequence[Mapping[str, Any]] = ()
+) -> str:  # fmt: skip
     """Return the page as Markdown, with the table of `validation.records.backends_matrix` if there are rows."""
     out = [INTRODUCTION]
     if matrix:
@@ -87,7 +90,55 @@ def page(record: Mapping[str, Any], matrix: Sequence[Mapping[str, Any]] = ()) ->
             columns = ["finding", "cases", "first case, and what was measured", "hint", "reproduced by"]
             rows = [(k["name"], str(k["count"]), k["line"], k["hints"], f"`{k['call']}`") for k in backend["kinds"]]
             out.append(markdown_table(columns, (map(escaped, row) for row in rows)))
-    return "".join(out)
+    return "".join([*out, *(of_others(others) if others else ())])
+
+
+OTHERS_TOLD = """
+## Other libraries
+
+Judged by the adapters of `validation/implementations/other_layers.py`, by the cases of one degree in all families, in
+float64 and float32 where both are declared. The adapters were written from the documentation of each layer; a copy of a
+repository is found by the environment variable that the adapter names. Of layers with LayerNorm the normalization is
+replaced by the identity. Written by `python -m validation.records.other_libraries`, which needs no library to be there.
+
+"""
+
+BESIDE = """Of layers with another basis no case is judged. Their gradients in the inputs are compared with central
+differences of their own values: the factor between the two by least squares, and the largest difference.
+
+"""
+
+
+def of_others(others: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The libraries that were judged in short: answers, the largest failure of each family, gradients."""
+    splines = [entry for entry in others if "answers" in entry]
+    rows = [
+        [
+            entry["name"],
+            ", ".join(filter(None, [entry["version"], entry["with"], entry["day"]])),
+            entry["about"],
+            str(entry["cases"]),
+            entry["answers"],
+        ]
+        for entry in splines
+    ]
+    yield OTHERS_TOLD
+    yield markdown_table(
+        ["library", "version, framework, day", "layer", "cases", "in short"], (map(escaped, r) for r in rows)
+    )
+    for entry in splines:
+        yield f"\n### {entry['name']} {entry['version']}\n\n"
+        failures = [[r["family"], r["failed"], r["line"], f"`{r['call']}`"] for r in entry["rows"]]
+        header = ["family", "failed", "largest failure", "reproduced by"]
+        yield markdown_table(header, (map(escaped, row) for row in failures)) if failures else "No case failed.\n"
+    yield f"\n### Another basis\n\n{BESIDE}"
+    rows = [
+        [e["name"], f"{e['version']}, {e['day']}", e["basis"], e["gradients"]["dtype"], e["gradients"]["factor"],
+         e["gradients"]["off"]]
+        for e in others if "gradients" in e
+    ]  # fmt: skip
+    header = ["library", "version, day", "basis", "format", "factor", "largest difference"]
+    yield markdown_table(header, (map(escaped, row) for row in rows))
 
 
 def table(matrix: Sequence[Mapping[str, Any]]) -> str:
@@ -109,8 +160,9 @@ def cell(counts: Mapping[str, int]) -> str:
     return f"{passed}" if passed == judged else f"**{passed} of {judged}**"
 
 
-def read() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(MATRIX.read_text(encoding="utf-8")) if MATRIX.exists() else []
+def read(file: Path = MATRIX) -> list[dict[str, Any]]:
+    """What is kept in a file, if there is one."""
+    rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
     return rows
 
 
@@ -133,7 +185,7 @@ def main(arguments: Sequence[str]) -> int:
     if arguments:
         kept = trimmed(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
         write_atomically(RECORD, (json.dumps(kept, indent=1, ensure_ascii=True) + "\n").encode())
-    write_atomically(PAGE, page(json.loads(RECORD.read_text(encoding="utf-8")), read()).encode())
+    write_atomically(PAGE, page(json.loads(RECORD.read_text(encoding="utf-8")), read(), read(OTHERS)).encode())
     return 0
 
 

@@ -1,6 +1,6 @@
 """Cases: layers, samples and quantities with their exact answers."""
 
-from refkan.conformance.cases.cases import VERSION, Case, Change, Setting, generator
+from refkan.conformance.cases.cases import VERSION, Case, Change, Setting, ended, generator
 from refkan.conformance.cases.catalogue import FAMILIES, catalogue, family
 from refkan.conformance.cases.families import INTERVALS, Frame, spec_with
 from refkan.conformance.cases.plans import AFTER, layer_spec, recheck

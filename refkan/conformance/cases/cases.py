@@ -4,7 +4,8 @@ Everything follows from `SEED` and the name of the setting. Truths are computed 
 """
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -12,7 +13,13 @@ import numpy as np
 
 from refkan.base import Array, Checked, FloatArray, Frozen, lazy
 from refkan.conformance.cases.specs import CONSTANT, PARTS, QUANTITIES, LayerSpec
-from refkan.conformance.cases.truths.layers_compared import amplification, fine_knots, judged_as, prolonged
+from refkan.conformance.cases.truths.layers_compared import (
+    amplification,
+    fine_knots,
+    judged_as,
+    matters,
+    prolonged,
+)
 from refkan.conformance.cases.truths.precision import EPS, LARGEST
 from refkan.conformance.cases.truths.quantities import ExactQuantities, FloatQuantities, exact, rounded
 from refkan.conformance.cases.truths.tolerances import Tolerances
@@ -284,6 +291,20 @@ SPACING_ROOM = 64
 def without_added(answer: FloatArray, name: str, s: Setting) -> FloatArray:
     """Coefficient gradients without those of functions that were added for the convention at the right end."""
     return answer[..., : s.spec.dim] if name == "coefficient-gradients" and len(s.specs) == 1 else answer
+
+
+def ended(case: Case, right_end: str) -> Case:
+    """Return the case with another convention at x = b, if that makes a difference there."""
+    s = case.setting
+    if right_end == s.right_end or not matters(s.specs, s.x):
+        return case
+    return replace(case, setting=_ended(s, right_end))
+
+
+@lru_cache(8)
+def _ended(setting: Setting, right_end: str) -> Setting:
+    """A setting with another right end: cases that share one go on sharing it."""
+    return replace(setting, right_end=right_end)
 
 
 def generator(name: str) -> np.random.Generator:

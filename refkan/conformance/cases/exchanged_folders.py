@@ -16,7 +16,8 @@ from refkan.conformance.cases.specs import CONVENTIONS, attribute
 from refkan.conformance.cases.truths.layers_compared import fine_knots
 from refkan.conformance.cases.truths.precision import DTYPES, EPS
 
-NUMBERS, INDEX, CASES, PROBES, README = FILES = ("arrays.f64", "arrays.txt", "cases.txt", "probes.txt", "README.txt")
+FILES = ("arrays.f64", "arrays.txt", "cases.txt", "probes.txt", "declared.txt", "README.txt")
+NUMBERS, INDEX, CASES, PROBES, DECLARED, README = FILES
 SUMS = "SHA256SUMS"
 TITLE = "refkan cases, version "
 
@@ -30,6 +31,8 @@ cases.txt
     SETTING/knots, SETTING/coefficients and parts beside them; of networks SETTING/knots0, SETTING/knots1, ...
 probes.txt
     The same for questions without an answer, by which a layer is identified.
+declared.txt
+    A line NAME=VALUE for each capability that the cases were chosen by; empty if all are here.
 README.txt
     The version in the first line, then the conventions.
 SHA256SUMS
@@ -41,11 +44,12 @@ named by the keys of cases, or in an .npz.
 
 
 class CaseFolder(Frozen):
-    """What a folder holds: version and keys of the cases, format and knots of each probe, all arrays by their names."""
+    """What a folder holds: version and keys of the cases, format and knots of each probe, what was declared, arrays."""
 
     version: int
     keys: list[str]
     probes: dict[str, tuple[str, str]]
+    declared: list[str]
     arrays: dict[str, FloatArray]
 
 
@@ -65,8 +69,11 @@ def portable(cases: Sequence[Case]) -> list[Case]:
     ]
 
 
-def export(folder: Path, cases: Sequence[Case], version: int = VERSION, probes: Sequence[Case] = ()) -> int:
-    """Write cases of a version, and probes, to a folder, the hashes last; return how many cases.
+def export(
+    folder: Path, cases: Sequence[Case], version: int = VERSION, probes: Sequence[Case] = (),
+    declared: Sequence[str] = (),
+) -> int:  # fmt: skip
+    """Write cases of a version, probes, and what was declared, to a folder, the hashes last; return how many cases.
 
     Raises
     ------
@@ -88,6 +95,7 @@ def export(folder: Path, cases: Sequence[Case], version: int = VERSION, probes: 
         **numbered(arrays),
         CASES: _table(map(_row, chosen)),
         PROBES: _table(map(_row, probes)),
+        DECLARED: _table((line,) for line in declared),
         README: _readme(version),
     }
     for name, content in contents.items():
@@ -168,7 +176,8 @@ def read_cases(folder: Path) -> CaseFolder:
     for line in contents[PROBES].decode("ascii").splitlines():
         key, _, dtype, _, _, kind, _ = line.split()
         probes[key] = dtype, kind
-    return CaseFolder(int(told), keys, probes, _arrays(folder, lambda name: contents[name]))
+    declared = contents[DECLARED].decode("ascii").splitlines()
+    return CaseFolder(int(told), keys, probes, declared, _arrays(folder, lambda name: contents[name]))
 
 
 def read_results(path: Path) -> dict[str, Array]:

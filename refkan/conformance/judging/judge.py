@@ -4,15 +4,14 @@ import time
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from refkan.base import FloatArray, check_annotated
 from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
-from refkan.conformance.adapters.answers import KEPT, Backend, checked, describe, where_raised
-from refkan.conformance.cases import AFTER, RIGHT_ENDS, Case, Setting, fine_knots, matters, recheck
+from refkan.conformance.adapters.answers import Backend, checked, describe, where_raised
+from refkan.conformance.cases import AFTER, RIGHT_ENDS, Case, ended, fine_knots, recheck
 from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.causes import by_numbers, explained, function_changed, invalid_state
@@ -108,10 +107,8 @@ class Judge:
 
     def _by_convention(self, case: Case) -> Case:
         """The case with the right end that the adapter declares."""
-        s, declared = case.setting, self.adapter.capabilities.right_end
-        if declared == s.right_end or declared not in RIGHT_ENDS or not matters(s.specs, s.x):
-            return case
-        return replace(case, setting=_ended(s, declared))
+        declared = self.adapter.capabilities.right_end
+        return ended(case, declared) if declared in RIGHT_ENDS else case
 
     def _judge(self, case: Case) -> Finding:
         if case.quantity == "repeatability":
@@ -193,9 +190,3 @@ class Judge:
         if self.adapter.capabilities.state:
             knots, _ = self._backend.state(self._backend.model(s))
         return replace(finding, hints=(function_changed(case, before, theirs, knots),))
-
-
-@lru_cache(KEPT)
-def _ended(setting: Setting, right_end: str) -> Setting:
-    """A setting with another right end: cases that share one go on sharing it."""
-    return replace(setting, right_end=right_end)

@@ -7,7 +7,7 @@ is not among the probes, has no answer: its stage says so.
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import product
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array
-from refkan.conformance.adapters.adapter import Adapter, Capabilities
+from refkan.conformance.adapters.adapter import SEVERAL, Adapter, Capabilities
 from refkan.conformance.adapters.answers import UnansweredError
 from refkan.conformance.adapters.backends.refkan_layers import Refkan
-from refkan.conformance.cases import DTYPES, QUANTITIES, VECTORS, Case, LayerSpec, Setting, as_specs, catalogue
+from refkan.conformance.cases import DTYPES, QUANTITIES, VECTORS, Case, LayerSpec, Setting, as_specs, catalogue, ended
 from refkan.conformance.cases.exchanged_folders import read_cases, read_results
 from refkan.conformance.identification import Identification, identify
 from refkan.conformance.judging import findings as f
@@ -143,11 +143,67 @@ FACTORS = ((1.0, 1.0), (1.0, 2.0), (2.0, 2.0))
 """Of values and gradients: a right layer, and layers whose differences lead to further questions."""
 
 
-def probes(dtypes: Sequence[str] = ("float64",)) -> list[Case]:
+def capabilities_of(lines: Iterable[str]) -> Capabilities:
+    """Return the capabilities of layers that are judged by files, with some declared as NAME=VALUE.
+
+    Raises
+    ------
+    ValueError
+        On an unknown name or value.
+
+    Examples
+    --------
+    >>> capabilities_of(["degrees=3", "knots=uniform", "domain=-1,1", "intervals=5"]).frame
+    Frame(intervals=5, domain=(-1.0, 1.0), shared_knots=False, equal_spacing=False)
+    """
+    given: dict[str, Any] = {}
+    for line in lines:
+        name, equals, text = line.partition("=")
+        if not equals or name not in READ:
+            raise ValueError(f"must be NAME=VALUE with NAME one of {', '.join(READ)}; got {line!r}")
+        try:
+            given[name] = READ[name](text)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{name} must have a value such as {EXAMPLES[name]}; got {text!r}") from error
+    declared = replace(PORTABLE, **given)
+    if problems := declared.problems():
+        raise ValueError("; ".join(problems))
+    return declared
+
+
+READ: dict[str, Callable[[str], Any]] = {
+    "degrees": lambda text: tuple(map(int, text.split(","))),
+    "knots": lambda text: tuple(text.split(",")),
+    "outside": lambda text: tuple(filter(None, text.split(","))),
+    "parts": lambda text: tuple(text.split(",")),
+    "intervals": int,
+    "domain": lambda text: tuple(map(float, text.split(","))),
+    "right_end": str,
+    "shared_knots": lambda text: {"True": True, "False": False}[text],
+    "equal_spacing": lambda text: {"True": True, "False": False}[text],
+}
+"""How capabilities that concern files are read."""
+
+EXAMPLES = {
+    "degrees": "1,3", "knots": "uniform", "outside": "natural", "parts": "base,scale", "intervals": "5",
+    "domain": "-1,1", "right_end": "half-open", "shared_knots": "True", "equal_spacing": "True",
+}  # fmt: skip
+
+
+def chosen(cases: Iterable[Case], declared: Capabilities) -> list[Case]:
+    """Return the cases that a layer with these capabilities is asked, with its right end."""
+    every = replace(
+        declared, dtypes=DTYPES, derivatives=SEVERAL["derivatives"], refine=("nested",), network=True, state=True
+    )
+    return [ended(case, declared.right_end) for case in cases if not every.missing(case.needs())]
+
+
+def probes(dtypes: Sequence[str] = ("float64",), portable: Capabilities = PORTABLE) -> list[Case]:
     """Return the questions that identify a layer, in each format, of layers on any knots and on uniform ones only."""
     asked: dict[str, Case] = {}
-    for dtype, knots in product(dtypes, (PORTABLE.knots, ("uniform",))):
-        declared = replace(PORTABLE, dtypes=(dtype,), knots=knots)
+    kinds = dict.fromkeys((tuple(portable.knots), tuple(kind for kind in portable.knots if kind == "uniform")))
+    for dtype, knots in product(dtypes, filter(None, kinds)):
+        declared = replace(portable, dtypes=(dtype,), knots=knots)
         for factors in FACTORS:
             recorder = Recorder(_Scaled(declared, *factors))
             identify(recorder)
@@ -155,12 +211,14 @@ def probes(dtypes: Sequence[str] = ("float64",)) -> list[Case]:
     return list(asked.values())
 
 
-def answered(asked: Mapping[str, tuple[str, str]], given: Iterable[str]) -> Capabilities:
+def answered(
+    asked: Mapping[str, tuple[str, str]], given: Iterable[str], portable: Capabilities = PORTABLE
+) -> Capabilities:  # fmt: skip
     """Return what a layer may be taken to declare by the formats and knots of the probes that have results."""
     formats, kinds = zip(*(asked[key] for key in given if key in asked), strict=True)
     dtypes = tuple(dtype for dtype in DTYPES if dtype in formats)
-    knots = tuple(kind for kind in PORTABLE.knots if kind in kinds)
-    return replace(PORTABLE, dtypes=dtypes, knots=knots)
+    knots = tuple(kind for kind in portable.knots if kind in kinds)
+    return replace(portable, dtypes=dtypes, knots=knots)
 
 
 def check(folder: Path, results: Path) -> tuple[list[Finding], Identification | None]:
@@ -172,7 +230,9 @@ def check(folder: Path, results: Path) -> tuple[list[Finding], Identification | 
         If the cases are of another version or were altered, or a file cannot be read.
     """
     read, given = read_cases(folder), read_results(results)
-    cases = {case.key: case for case in catalogue(version=read.version)}
+    declared = capabilities_of(read.declared)
+    every = catalogue(version=read.version, frame=declared.frame)
+    cases = {case.key: ended(case, declared.right_end) for case in every}
     out: list[Finding] = []
     known = {*read.keys, *read.probes}
     for name in [name for name in given if name not in known]:
@@ -186,7 +246,7 @@ def check(folder: Path, results: Path) -> tuple[list[Finding], Identification | 
         out.append(_judge(case, given[key]) if key in given else absent)
     if given.keys().isdisjoint(read.probes):
         return out, None
-    identification = identify(Recorded(str(results), given, answered(read.probes, given)))
+    identification = identify(Recorded(str(results), given, answered(read.probes, given, declared)))
     return [
         explained(finding, identification) if finding.status == f.FAILED else finding for finding in out
     ], identification
