@@ -119,7 +119,7 @@ LEDGER: tuple[Row, ...] = (
         "Gradient descent in the ReLU and in the spline basis \"can be used with comparable learning rates\": the"
         " largest stable steps 2/lambda_max(J^T J/N) in both, ReLU powers ((x - t_i)_+/h)^(r-1) as in Theorem 2",
         "largest stable steps of random networks, predicted and by runs; node map and start are readings",
-        "geometric mean over networks of the step in the ReLU basis over that in the spline basis 1/4 to 4, the"
+        "median over networks of the step in the ReLU basis over that in the spline basis 1/4 to 4, the"
         " factor of Theorem 2; as corrected, a step stable in the ReLU basis is stable in the spline basis on at"
         " least 99 % of networks"),
     Row("N3", "ours", "the nullity of two layers of splines at generic parameters is at least a closed form, for all"

@@ -17,7 +17,7 @@ OTHER_PAPERS: tuple[Row, ...] = (
         " tangent kernel collapses in training, theirs does not",
         "losses, errors and effective ranks of the kernel, starts paired in functions and networks; published"
         " beside",
-        "shares by seed, means above 1/2: of cells with lower loss and error; of runs in which the baseline's"
+        "shares by seed, medians above 1/2: of cells with lower loss and error; of runs in which the baseline's"
         " effective rank falls, and ends below theirs; as corrected without kernels"),
     Row("O3", "[N26] abstract", "Gaussian KANs: widths eps in [1/(G - 1), 2/(G - 1)] are a stable and effective range",
         "certified condition number of the Gaussian features against eps, beside B-splines; errors against eps",
@@ -37,13 +37,13 @@ OTHER_PAPERS: tuple[Row, ...] = (
         "Knots placed by curvature outperform knots at quantiles of the inputs: errors lower by 25.3 %"
         " (synthetic) and 9.4 % (Feynman) on average",
         "relative L2 errors, 17 functions; residual-driven and free knots beside",
-        "ratio of the errors, by seed the geometric mean over functions, below 1; the same number from the"
-        " published medians beside it"),
+        "ratio of the errors, by seed the geometric mean over functions, median below 1; the same number"
+        " from the published medians beside it"),
     Row("O7", "[MZ23], [JV25], [KS25], [JK26], abstracts",
         "Natural gradients and self-scaled Broyden methods beat Adam and L-BFGS by \"orders of magnitude\" on"
         " differential equations",
         "relative L2 errors on four manufactured problems, KAN and MLP, rivals with no less processor time",
-        "error of either rival over that of the method, by seed the median over problems, geometric mean at least"
+        "error of either rival over that of the method, by seed the median over problems, median at least"
         " 10; as corrected at least 1"),
     Row("O8", "[KO26]",
         "a mode's rate scales with its tangent-kernel eigenvalue under first-order methods alone",
@@ -58,7 +58,7 @@ OTHER_PAPERS: tuple[Row, ...] = (
         "For a given number of parameters sums of activated polynomials f = sum_n c_n tanh(sum_m a_nm T_m(x))"
         " have errors \"often lower than DNNs and KANs by an order of magnitude\"",
         "equal budgets of parameters, same method and steps; spread over starts beside",
-        "error of either rival over theirs, by start the median over pairs (target, budget), geometric mean at"
+        "error of either rival over theirs, by start the median over pairs (target, budget), median at"
         " least 10; as corrected at least 1"),
     Row("O11", "[L24] Theorem 2.1, section 2.4",
         "the error falls like G^-(k+1) under grid extension, and is least with as many parameters as samples",
@@ -69,14 +69,14 @@ OTHER_PAPERS: tuple[Row, ...] = (
         "TruKAN \"replaces the B-spline basis in KAN with a family of truncated power functions ... This change"
         " maintains the KAN's expressiveness while enhancing accuracy and training time\"",
         "both bases of one space, Adam, best of two rates each, 25 seeds; operations for a basis counted",
-        "the same functions; error of B-splines over that of truncated powers, geometric mean, above 1, and operations"
+        "the same functions; error of B-splines over that of truncated powers, median, above 1, and operations"
         " of the recursion over those of truncated powers above 1; as corrected the former below 1"),
     Row("O13", "[K26] abstract",
         "edges compiled to tables, linear interpolation of int8 numbers, reduce \"steady-state CPU inference latency by"
         " ... 10x under Numba backends (honest baseline)\"",
         "processor time of a layer of cubic edges over that of its tables, 8 x 8 and 64 x 64, and the error of the"
         " tables; what is compared with is a reading",
-        "geometric mean over rounds at least 10 for both sizes"),
+        "median over rounds at least 10 for both sizes"),
     Row("O14", "[MM26] abstract",
         "Linear-Time B-splines have \"linear complexity. Unlike previous methods that rely on the Boor-Mansfield-Cox"
         " spline algorithm\"",

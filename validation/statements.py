@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -129,11 +129,16 @@ def ratios(cells: Cells, above: str, below: str, unit: str | None = None) -> dic
 
 
 def over(name: str, cells: Cells, above: str, below: str, unit: str | None = None, **asked: Any) -> list[Estimate]:
-    """Return the geometric mean over seeds of one cell over another beside the published ratio; nothing if not run."""
+    """Return what decides of one cell over another, by seed, beside the published ratio; nothing if not run."""
     values = ratios(cells, above, below, unit)
     published = {c.cell: c.published for c in cells if c.published and unit in (None, c.unit)}
     beside = published[above] / published[below] if {above, below} <= published.keys() else None
-    return [estimate(name, values, "geometric mean", published=beside, **asked)] if values else []
+    return medians(name, values, published=beside, **asked) if values else []
+
+
+def medians(name: str, values: Mapping[int, float], **asked: Any) -> list[Estimate]:
+    """Return the median over seeds, which decides, and the geometric mean, which no interval covers, beside it."""
+    return [estimate(name, values, **asked), estimate(f"{name}, geometric mean", values, "geometric mean")]
 
 
 Change = tuple[str, Callable[[Cells], Cells]]
@@ -173,6 +178,24 @@ AS_PUBLISHED: Change = (
 )
 
 
+NEAR = "with every ratio moved beyond its bound by a factor of 3, as widely spread"
+
+
+def near_twin(readings: Sequence[Sequence[Estimate]]) -> Status:
+    """Return whether runs as widely spread as ours refute a statement that is off by a factor of 3.
+
+    Every estimate is multiplied so that it lies a factor of 3 beyond its bound; its interval keeps its relative width.
+    "undecided" says that the runs do not tell such a factor apart under one reading at least.
+    """
+    answers = [any(_refuted_beyond(e) for e in estimates if e.decides and e.value > 0) for estimates in readings]
+    return "refuted" if answers and all(answers) else "undecided"
+
+
+def _refuted_beyond(e: Estimate) -> bool:
+    apart = e.high < 3 * e.value if e.at_least is not None else e.low > e.value / 3
+    return apart and e.enough
+
+
 class ByCells(Frozen):
     """A statement that the numbers of a reading's cells decide: those that are kept can be judged again.
 
@@ -203,7 +226,8 @@ class ByCells(Frozen):
             seen = [of((*result.cells, *result.calibration)) for result in results]
             return {name: judge(every([twin(self.estimates(cells)) == "holds" for cells in seen]))}
 
-        return {"controls": statuses(self.control, all), "mutations": statuses(self.twin, any)}
+        near = {NEAR: near_twin([result.estimates for result in results if result.estimates])}
+        return {"controls": statuses(self.control, all), "mutations": statuses(self.twin, any) | near}
 
     def verdict(self, id: str, results: Sequence[Reading], left: Sequence[Choice] = (), **more: Any) -> Verdict:
         """Return the verdict of a row over its readings; control and twin are of those that speak."""
@@ -214,10 +238,13 @@ class ByCells(Frozen):
 
 
 def asked_of_cells(least: float, cost: str, told: str = "{}") -> Callable[[Cells], tuple[Estimate, ...]]:
-    """Ask of every cell that its geometric mean over seeds is at least a number."""
-    return lambda cells: tuple(
-        estimate(told.format(cell.cell), cell.values, "geometric mean", at_least=least, cost=cost) for cell in cells
-    )
+    """Ask of every cell that its median over seeds is at least a number."""
+
+    def asked(cells: Cells) -> tuple[Estimate, ...]:
+        every = (medians(told.format(cell.cell), cell.values, at_least=least, cost=cost) for cell in cells)
+        return tuple(chain(*every))
+
+    return asked
 
 
 Progress = Callable[[str], Any]

@@ -2,8 +2,9 @@
 
 A claim file measures and returns verdicts: `rows` and `verdicts` are what it writes, `estimates` the numbers that
 decide, `experiments` and `readings` what it leaves open, `cells` single runs of an experiment.
-`discovery` finds claim files, `runner` runs them and keeps what is finished (`parts`: pieces of a long run), and
-`report` writes one page and one record. The claims of the two papers that refkan follows are the package `validation`
+`discovery` finds claim files, `runner` runs them and keeps what is finished (`parts`: pieces of a long run),
+`report` writes one page and one record, and `calibration` measures how often intervals and verdicts are wrong. The
+claims of the two papers that refkan follows are the package `validation`
 of its repository; ``refkan verify FILE`` does the same for anybody's claim file.
 
 Examples
@@ -26,8 +27,9 @@ be saved and run by ``refkan verify FILE``; what else rows and verdicts hold, th
 ('holds', {'n = 2 in its place': 'refuted'})
 """
 
+from refkan.claims import calibration
 from refkan.claims.cells import Grid
-from refkan.claims.estimates import Estimate, decide, estimate, exactly, twin
+from refkan.claims.estimates import Estimate, decide, estimate, exactly, shown_by_tables, twin
 from refkan.claims.experiments import Experiment, Factor
 from refkan.claims.readings import Beside, Reading, Readings
 from refkan.claims.rows import Row
@@ -46,9 +48,11 @@ __all__ = [
     "Row",
     "Table",
     "Verdict",
+    "calibration",
     "decide",
     "estimate",
     "exactly",
     "judge",
+    "shown_by_tables",
     "twin",
 ]

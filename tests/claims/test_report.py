@@ -78,7 +78,7 @@ def terms_of(page):
 
 def test_each_section_says_all_that_is_known_of_its_row():
     """Of one that holds, of a goal and of a crash; of one that did not run nothing."""
-    ratio = Estimate("ratio", 3.0, 2.0, 4.0, "mm", 1.0, None, 2.5, (1, 2), "median", "an hour")
+    ratio = Estimate("ratio", 3.0, 2.0, 4.0, "mm", 1.0, None, 2.5, (1, 2, 3, 4, 5), "median", "an hour")
     made = Verdict(
         "A1", "holds", "n is 3", "n is 2", "One.\n\nTwo.", {"seeds": [1, 2]}, mutations={"m": "holds"},
         controls={"c": "holds"}, estimates=(ratio, replace(ratio, cost=""), exactly("n", 3)),
@@ -105,7 +105,7 @@ def test_each_section_says_all_that_is_known_of_its_row():
     assert "\n\n" not in below
     assert "<pre>" not in below
     cells = "".join(f"<td>{cell}</td>" for cell in (
-        "ratio", "3", "2 to 4", "at least 1", "2.5", "mm", "2: an hour", "of the claim", "median",
+        "ratio", "3", "2 to 4", "at least 1", "2.5", "mm", "5: an hour", "of the claim", "median",
     ))  # fmt: skip
     assert f"<tr>{cells}</tr>" in below
     assert "<td>n</td><td>3</td><td>exact</td>" in below

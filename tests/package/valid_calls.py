@@ -61,11 +61,13 @@ VALUES = dict(
 )  # fmt: skip
 """By the name of a parameter, where its callable says nothing else in `CALLS`."""
 
+COINS = rk.claims.calibration.populations()["share 0.5"]
+
 OBJECTS = {
     "ChangeOfBasis": rk.ChangeOfBasis(SPACE), "SplineSpace": SPACE, "Network": NET, "LeastSquares": PROBLEM, "CrossEntropy": CrossEntropy(NET, X, np.arange(8) % 2),
     "Collocation": COLLOCATION, "Attention": rk.Attention(8), "Side": SIDE, "Term": TERM,
     "Spectrum": SPECTRUM,
-    "Estimate": ESTIMATE, "Reading": READING, "Beside": BESIDE,
+    "Population": COINS, "Estimate": ESTIMATE, "Reading": READING, "Beside": BESIDE,
     "Factor": FACTOR, "Jet": JET,
     "Grid": claims.Grid("toy", (FACTOR,), (), lambda cell: {"loss": 1.0}), "Judge": conformance.Judge(Refkan()),
     "Readings": claims.Readings([READING, claims.Reading({"start": "normal"}, False, "2", cells=(BESIDE,), calibration=(BESIDE,)), claims.Reading({"start": "cubic"}, None, "3", corrected=True, size="9 points", reduced=True)], left=[{"start": "x"}]),
@@ -179,6 +181,12 @@ CALLS = {
     "claims.readings.Readings": dict(results=[READING]),
     "claims.readings.Readings.verdict": dict(id="A1"),
     "claims.decide": dict(estimates=[ESTIMATE]), "claims.twin": dict(estimates=[ESTIMATE]),
+    "claims.invented_runs.Population": dict(name="a", draw=COINS.draw, truths={"share": 0.5}),
+    "claims.invented_runs.Population.rows": dict(rng=np.random.default_rng(0), samples=1, size=5),
+    "claims.calibration.Paper": dict(population=COINS, statistic="share", size=5, bound=0.5),
+    "claims.calibration.accepted": dict(population=COINS, size=5, samples=2),
+    "claims.calibration.coverage": dict(population=COINS, statistic="share", size=5, samples=2),
+    "claims.calibration.judged": dict(chosen=[], repeats=1), "claims.calibration.rates": dict(counts={"true": 1}),
     "claims.exactly": dict(name="a", value=1.0),
     "claims.rows.Row": dict(id="A1", source="a", claim="b", measured="c", criterion="d"),
     "claims.verdicts.Figure": dict(caption="a", png=b"1"),
@@ -186,7 +194,7 @@ CALLS = {
     "claims.verdicts.Table": dict(caption="a", columns=("a",), rows=(("1",),)),
     "claims.verdicts.Verdict": dict(id="A1", status="holds", measured="1", mutations={"a": "refuted"}),
     "claims.judge": dict(as_printed=True),
-    "claims.estimate": dict(name="a", values={0: 1.0}),
+    "claims.estimate": dict(name="a", values={0: 1.0}), "claims.shown_by_tables": dict(name="a", values=dict.fromkeys(range(5), 1.0)),
     "claims.estimates.Estimate": dict(name="a", value=1.0, low=1.0, high=1.0),
     "conformance.adapters.adapter.Capabilities.missing": dict(needs={}),
     "conformance.cases.cases.Case": dict(setting=CASE.setting, quantity="values"),

@@ -12,12 +12,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import refkan as rk
-from refkan.claims import Estimate, Verdict, decide, estimate, twin
+from refkan.claims import Estimate, Verdict, decide, twin
 from refkan.claims.statuses import Status
 from refkan.training.problems.regression import Target
 from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
 from validation.measures import means_by_seed
-from validation.statements import Progress, Resume, RunSize, answers, each_part, quick_and_full, run_task, silent
+from validation.statements import (
+    Progress,
+    Resume,
+    RunSize,
+    answers,
+    each_part,
+    medians,
+    quick_and_full,
+    run_task,
+    silent,
+)
 
 CLAIMS = ("W1",)
 OURS = "spline"
@@ -118,7 +128,7 @@ def asked(results: Mapping[int, Results], measure: str = "test", ours: str = OUR
             pairs = zip(runs[ours], runs[name], strict=True)
             values = means_by_seed((own["seed"], other[measure] / own[measure]) for own, other in pairs)
             title = f"{'error' if measure == 'test' else 'loss'} of {name} over {ours}, d = {d}"
-            made.append(estimate(title, values, "geometric mean", at_least=10.0, cost=COST))
+            made += medians(title, values, at_least=10.0, cost=COST)
     return made
 
 

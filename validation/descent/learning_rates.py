@@ -50,7 +50,7 @@ def asked(ratios: Sequence[float]) -> Estimate:
     """The ratio of the largest stable steps, ReLU over spline basis, 1/4 to 4; networks are the population."""
     name = "largest stable step, scaled ReLU over spline basis"
     low, high = BAND
-    return estimate(name, dict(enumerate(ratios)), "geometric mean", at_least=low, at_most=high)
+    return estimate(name, dict(enumerate(ratios)), at_least=low, at_most=high)
 
 
 def one_way(ratios: Sequence[float]) -> Estimate:

@@ -28,6 +28,9 @@ def run_cell(cell: Cell) -> dict[str, Any]:
 
 
 ATTENTION = Factor("attention", (WITH, WITHOUT), "on the residuals of the equation")
+MATTERS = 1.25
+"""Factor by which an error or a loss must change to count; the paper names none."""
+
 GRID = Grid("attention", poisson_cells.OPEN, (*poisson_cells.PLACE, ATTENTION), run_cell)
 
 
@@ -40,9 +43,18 @@ def cells(quick: bool) -> list[Cell]:
 
 
 def asked(cells: Cells) -> tuple[Estimate, ...]:
-    """Errors and losses without attention over those with it, at least 1."""
+    """Errors and losses without attention over those with it, at least 1.25: the least improvement that counts."""
+    return _compared(cells, at_least=MATTERS)
+
+
+def asked_of_equivalence(cells: Cells) -> tuple[Estimate, ...]:
+    """Both numbers change by less than 25 % either way: two one-sided tests, by one interval between the bounds."""
+    return _compared(cells, at_least=1 / MATTERS, at_most=MATTERS)
+
+
+def _compared(cells: Cells, **asked: float) -> tuple[Estimate, ...]:
     names = {unit: f"{unit} without attention over that with it" for unit in UNITS.values()}
-    compared = (over(name, cells, WITHOUT, WITH, unit, at_least=1.0, cost=COST) for unit, name in names.items())
+    compared = (over(name, cells, WITHOUT, WITH, unit, cost=COST, **asked) for unit, name in names.items())
     return tuple(chain(*compared))
 
 
@@ -50,9 +62,13 @@ JUDGED = {
     "Q8": ByCells(
         asked,
         control=("runs without attention end ten times higher", times(without=10.0)[1]),
-        twin=("runs without attention end ten times lower", times(without=0.1)[1]),
+        twin=("runs without attention end 10 % lower", times(without=0.9)[1]),
+        corrected=asked_of_equivalence,
     )
 }
+
+
+EQUIVALENT = "attention changes error and loss by less than 25 % either way"
 
 
 def verdict(measured: Found) -> Verdict:
@@ -60,8 +76,9 @@ def verdict(measured: Found) -> Verdict:
     made = [Beside(kind, unit, numbers(measured, key, attention=kind)) for kind, (key, unit) in pairs]
     size = next(iter(measured))
     shown = f"{size['points']} x {size['points']} points, 1/{size['divisor']} of the steps"
-    reading = JUDGED["Q8"].reading(poisson_cells.GRID.reading(), made, size=shown)
-    return JUDGED["Q8"].verdict("Q8", [reading], data=raw(measured))
+    reduced = (size["points"], size["divisor"]) != ("49", "1")
+    reading = JUDGED["Q8"].reading(poisson_cells.GRID.reading(), made, size=shown, reduced=reduced)
+    return JUDGED["Q8"].verdict("Q8", [reading], corrected=EQUIVALENT, data=raw(measured))
 
 
 run = on_grid(GRID, cells, verdict)

@@ -64,7 +64,7 @@ def asked_of(spline: str) -> Callable[[Cells], tuple[Estimate, ...]]:
 
     def asked(cells: Cells) -> tuple[Estimate, ...]:
         steps = {c.unit: c.values for c in cells if c.cell == spline and c.unit.endswith("over that on the next")}
-        relu, common = named(cells, RELU, ERROR), {"statistic": "geometric mean", "cost": COST}
+        relu, common = named(cells, RELU, ERROR), {"cost": COST}
         return (
             *(estimate(f"{u}, splines", v, at_least=1.0 if "error" in u else None, **common) for u, v in steps.items()),
             estimate("error of the ReLU basis", relu, at_least=10**-0.5, at_most=1.0, **common),

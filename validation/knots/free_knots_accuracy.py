@@ -87,7 +87,7 @@ def asked(line: Pairs, plane: Pairs, first: str = "free", other: str = "fixed") 
     middle, name = float(np.median(errors[other] / errors[first])), f"error of {other} over {first} knots"
     return [
         exactly(f"{name}, one variable, median of {len(line)} cases", middle, at_least=1.0),
-        estimate(f"{name}, rotated target", ratios, "geometric mean", at_least=1.0, cost=COST),
+        estimate(f"{name}, rotated target", ratios, at_least=1.0, cost=COST),
     ]
 
 

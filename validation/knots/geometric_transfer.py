@@ -66,7 +66,6 @@ def asked(
         estimate(
             f"{key}, {NAMES[other]} over {NAMES[first]}",
             over(rows, first, other, number),
-            "geometric mean",
             **({"at_least": 1} if bounds is None else bounds[key, other]),
         )
         for key, number in ((ERROR, final), (TIME, transfer_time))

@@ -179,7 +179,7 @@ def shares(fits: Fits, group: Fits, begin: str) -> list[Beside]:
 def asked(cells: Cells, names: Sequence[str] = (AHEAD, FALLS, BELOW)) -> tuple[Estimate, ...]:
     about = {c.cell: c.values for c in cells if c.unit == SHARE}
     costs = {FALLS: COST, BELOW: COST}
-    return tuple(estimate(name, about[name], "mean", at_least=0.5, cost=costs.get(name, "")) for name in names)
+    return tuple(estimate(name, about[name], at_least=0.5, cost=costs.get(name, "")) for name in names)
 
 
 JUDGED = {

@@ -104,7 +104,7 @@ def cells(quick: bool) -> list[Cell]:
 
 def accuracy(of: Cells, **asked: float) -> Estimate:
     (cell,) = of
-    return estimate(cell.cell, cell.values, "geometric mean", **asked)
+    return estimate(cell.cell, cell.values, **asked)
 
 
 def operations(name: str, count: int, **asked: float) -> Estimate:

@@ -3,16 +3,19 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from refkan import claims
 from refkan.base.atomic_files import write_atomically
-from refkan.claims import Beside
+from refkan.claims import Beside, decide
 from refkan.claims.estimates import from_plain
 from refkan.claims.running.discovery import discover
 from refkan.claims.running.outcomes import plain
+from refkan.claims.seed_intervals import DESCRIPTIVE
 from validation.ledger import LEDGER, row
 from validation.statements import ByCells
 
@@ -71,10 +74,7 @@ def judged_again(row: Mapping[str, Any], by: ByCells, present: claims.Row) -> di
     verdict = by.verdict(row["id"], results, corrected=row["corrected"])
     return {
         **row,
-        "claim": present.claim,
-        "source": present.source,
-        "what_is_measured": present.measured,
-        "criterion": present.criterion,
+        **_present(present),
         "judged": "again, from the kept numbers of every seed",
         "status": verdict.status,
         "measured": verdict.measured,
@@ -86,15 +86,42 @@ def judged_again(row: Mapping[str, Any], by: ByCells, present: claims.Row) -> di
     }
 
 
+def uncovered(kept: Mapping[str, Any], present: claims.Row) -> dict[str, Any]:
+    """Return a row that keeps no number of any seed, with no interval where an earlier one does not cover.
+
+    Those are the intervals of means and geometric means; ValueError if the row has none of them.
+    """
+    before = [from_plain(e) for e in kept["estimates"]]
+    bare = [e for e in before if e.method.startswith(DESCRIPTIVE)]
+    if not bare:
+        raise ValueError(f"{kept['id']} is judged by more than the numbers that its row keeps: run it again")
+    beside = str(kept["measured"]).removeprefix("; ".join(e.told() for e in before)).lstrip("; ")
+    lost = "no interval covers a mean, and the record keeps no number of a seed"
+    estimates = [replace(e, low=-np.inf, high=np.inf, method=f"mean, {lost}") if e in bare else e for e in before]
+    told = "; ".join(e.told() for e in estimates)
+    return {
+        **kept,
+        **_present(present),
+        "judged": f"again, from kept means: {lost}",
+        "status": decide(estimates),
+        "measured": f"{told}. {lost.capitalize()}; {beside}".removesuffix("; "),
+        "estimates": [asdict(e) for e in estimates],
+    }
+
+
+def _present(row: claims.Row) -> dict[str, str]:
+    """Return what the ledger says of a row now."""
+    words = {"claim": row.claim, "source": row.source}
+    return words | {"what_is_measured": row.measured, "criterion": row.criterion}
+
+
 def judge_again(ids: Sequence[str], folder: Path = FOLDER) -> None:
     """Judge kept rows at full size by the present rules, from the numbers of every seed that they keep."""
     kept = load("full", folder)
     for id in ids:
         (file,) = (file for file in discover(FOLDER.parent, LEDGER) if id in file.ids)
         judged: Mapping[str, ByCells] = getattr(file.load(), "JUDGED", {})
-        if id not in judged:
-            raise ValueError(f"{id} is judged by more than the numbers that its row keeps: run it again")
-        kept[id] = judged_again(kept[id], judged[id], row(id))
+        kept[id] = judged_again(kept[id], judged[id], row(id)) if id in judged else uncovered(kept[id], row(id))
     write("full", kept, folder)
 
 

@@ -1,7 +1,8 @@
 r"""R1 to R4, R8 to R11: Table 2 and figure 4 of [S26], regression in both bases, coarse, fine and multilevel.
 
-The table prints means of five runs, and its claims compare them: ratios of means decide, with intervals over pairs of
-runs of one seed. One run in five decides a mean (R6), so that medians of ratios of two runs of one seed stand beside.
+The table prints means of five runs, and its claims compare them: what tables of five of our runs print decides, the
+median over tables that share no run, and how often a table shows a claim stands beside. One run in five decides a mean
+(R6), so that medians of ratios of two runs of one seed stand beside, too.
 
 No bound is printed for a drop of the loss (R4, R11): one is none, and two is asked.
 

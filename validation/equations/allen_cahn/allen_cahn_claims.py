@@ -87,7 +87,7 @@ def asked(cells: Cells) -> tuple[Estimate, ...]:
         for (key, unit), rival in product(UNITS.items(), (RELU, DENSE))
     )
     own = named(cells, SPLINE, UNITS["error"])
-    return (*chain(*compared), estimate("true error of the splines", own, "geometric mean", cost=COST))
+    return (*chain(*compared), estimate("true error of the splines", own, cost=COST))
 
 
 def asked_of_bands(cells: Cells) -> tuple[Estimate, ...]:
@@ -100,7 +100,7 @@ def asked_of_bands(cells: Cells) -> tuple[Estimate, ...]:
     return (
         *over(name, cells, SPLINE, RELU, unit, at_least=1.0, cost=COST),
         *(
-            estimate(f"bandwidth of {of}, last level over first", values, "geometric mean", at_least=least, cost=COST)
+            estimate(f"bandwidth of {of}, last level over first", values, at_least=least, cost=COST)
             for of, cell, least in grown
             if (values := named(cells, cell, GROWTH))
         ),
