@@ -15,7 +15,7 @@ from validation.ledger import LEDGER, row
 from validation.records.markdown import markdown_table
 from validation.records.pages import in_short
 from validation.records.store import is_old, load
-from validation.table_two.compared_cells import NOT_RUN
+from validation.table_two.compared_cells import NOT_RUN, OF_FIVE, SHOWN
 
 PROOFS = {
     "N3": "nullity",
@@ -142,18 +142,30 @@ def told(kept_row: Mapping[str, Any]) -> str:
 
 
 def compared(kept: Rows) -> str:
-    """Return the ratios of Table 2: printed, of means of all our runs, and the median of pairs."""
-    every = {name: (id, e) for id in ("R9", "R8", "R3", "R2", "R1") for name, e in estimates(kept, id).items()}
+    """Return the ratios of Table 2: printed, of tables of five runs, how often they show it, and of typical runs."""
     lines = []
-    for name in sorted(
-        (n for n in every if n.startswith("mean error, ") and not n.endswith(NOT_RUN)), key=lambda n: every[n][0]
-    ):
-        id, of_means = every[name]
-        pair = name.removeprefix("mean error, ")
-        _, typical = every.get(f"typical run, {pair}", (id, None))
-        bounds = f"{id}: {asked(of_means)}" if of_means.decides else ""
-        lines.append([pair, number(of_means.published or 0.0), bracketed(of_means), bracketed(typical), bounds])
-    return markdown_table(["errors", "printed", "of means", "median", "claimed of means"], lines)
+    for id in ("R1", "R2", "R3", "R8", "R9"):
+        own = estimates(kept, id)
+        for name, of_five in own.items():
+            if not name.startswith(OF_FIVE) or name.endswith(NOT_RUN):
+                continue
+            pair = name.removeprefix(f"{OF_FIVE}, ")
+            if not of_five.decides:  # beside another claim
+                continue
+            typical = own.get(f"typical run, {pair}")
+            shown = bracketed(own.get(f"{SHOWN}, {pair}"))
+            cells = [number(of_five.published or 0.0), bracketed(of_five), shown, bracketed(typical)]
+            lines.append([pair, *cells, over_readings(kept, id, pair), f"{id}: {asked(of_five)}"])
+    columns = ["errors", "printed", "tables of five", "tables that show it", "median", "all readings", "claimed"]
+    return markdown_table(columns, lines)
+
+
+def over_readings(kept: Rows, id: str, pair: str) -> str:
+    """Return the least and the largest median of a ratio over all readings that were tried."""
+    name = f"typical run, {pair}"
+    every = [float(e["value"]) for r in kept[id]["readings"] for e in r["estimates"] if e["name"] == name]
+    finite = [value for value in every if isfinite(value)]
+    return f"{number(min(finite))} to {number(max(finite))}" if finite else ""
 
 
 def statements(kept: Rows, ids: Iterable[str]) -> str:

@@ -18,7 +18,8 @@ OTHER_PAPERS: tuple[Row, ...] = (
         "losses, errors and effective ranks of the kernel, starts paired in functions and networks; published"
         " beside",
         "shares by seed, medians above 1/2: of cells with lower loss and error; of runs in which the baseline's"
-        " effective rank falls, and ends below theirs; as corrected without kernels"),
+        " effective rank falls, and ends below theirs; as corrected without kernels. Closed: no reading meets the"
+        " published baseline, so that more seeds decide nothing"),
     Row("O3", "[N26] abstract", "Gaussian KANs: widths eps in [1/(G - 1), 2/(G - 1)] are a stable and effective range",
         "certified condition number of the Gaussian features against eps, beside B-splines; errors against eps",
         "for s = eps (G - 1) = 1, 1.5, 2 and every G: condition number of the features below 2^23, and an error at most"

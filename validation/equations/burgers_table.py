@@ -73,11 +73,16 @@ COST = "one seed takes ten minutes of processor time"
 
 
 def asked(cells: Cells) -> tuple[Estimate, ...]:
-    """The losses of both other fidelities over that of multilevel training: "2-3 orders" are 10^1.5 to 10^3.5."""
+    """The losses of both other fidelities over that of multilevel training: "2-3 orders" are 10^1.5 to 10^3.5.
+
+    Those of the MLPs stand beside: their cells are what calibrates the readings.
+    """
     asked = {"at_least": 10**1.5, "at_most": 10**3.5, "cost": COST}
     names = {fidelity: f"loss of {fidelity} over multilevel training" for fidelity in (COARSE, FINE)}
-    made = (over(name, cells, f"{SPLINE}, {f}", f"{SPLINE}, {MULTILEVEL}", LOSS, **asked) for f, name in names.items())
-    return tuple(chain(*made))
+    best = f"{SPLINE}, {MULTILEVEL}"
+    made = (over(name, cells, f"{SPLINE}, {f}", best, LOSS, **asked) for f, name in names.items())
+    beside = (over(f"loss of {model} over multilevel training", cells, model, best, LOSS) for model in MLPS)
+    return (*chain(*made), *chain(*beside))
 
 
 def asked_of_mlps(cells: Cells) -> tuple[Estimate, ...]:
