@@ -262,3 +262,48 @@ def test_findings_compute_what_they_say_of_shares_and_of_readings():
     assert made["met"](of(a=True, b=False, c=None)) == "1 of 2 (b above the printed mean)"
     assert made["all_met"]([of(a=True, b=False), of(a=None)]).startswith("None")
     assert "together: start=normal" in made["all_met"]([of(a=True, b=None)])
+
+
+def test_papers_are_what_the_kept_rows_make_of_them():
+    """Both are generated; the one for JOSS has its sections and its length, and blanks where people sign."""
+    made = runpy.run_path(str(ROOT / "paper" / "build.py"))
+    kept = made["FINDINGS"]["rows"]()
+    for name in ("rescience", "joss"):
+        assert (ROOT / "paper" / f"{name}.md").read_text(encoding="utf-8") == made[name](kept)
+    text = made["joss"](kept)
+    assert 750 <= len(text.split("---", 2)[2].split()) <= 1750
+    assert re.findall(r"^# (.*)$", text, re.MULTILINE) == [
+        "Summary", "Statement of need", "State of the field", "Software design", "Research impact statement",
+        "AI usage disclosure", "Acknowledgements", "References",
+    ]  # fmt: skip
+    assert text.count("[To be stated by the authors") == text.count('orcid: "[ORCID]"') == 1
+    assert (ROOT / "paper" / "paper.bib").read_text(encoding="utf-8").count("doi = {10.48550/arXiv.") == 6
+
+
+def test_pages_show_what_tables_of_five_print_and_the_range_over_readings():
+    made = runpy.run_path(str(ROOT / "docs" / "findings.py"))
+    kept = made["rows"]()
+    page = made["page"](kept)
+    order = ("## What is undisputed", "## Table 2", "## All statements", "## Differential equations")
+    assert [page.index(heading) for heading in order] == sorted(page.index(heading) for heading in order)
+    (line,) = (text for text in page.splitlines() if text.startswith("| spline, coarse over spline, multilevel"))
+    pair = "spline, coarse over spline, multilevel"
+    medians = [
+        float(e["value"])
+        for reading in kept["R2"]["readings"]
+        for e in reading["estimates"]
+        if e["name"] == f"typical run, {pair}"
+    ]
+    assert len(medians) == len(kept["R2"]["readings"])
+    assert f"{min(medians):.3g} to {max(medians):.3g}" in line
+    (five,) = (e for e in kept["R2"]["estimates"] if e["name"] == f"means of five, {pair}")
+    assert f"{five['value']:.3g} [{five['low']:.3g}, {five['high']:.3g}]" in line
+
+
+def test_a_row_without_numbers_of_seeds_loses_the_interval_of_its_mean(tmp_path):
+    """K1 keeps the geometric mean of 20 seeds alone: nothing can be said of its median."""
+    kept = load("full")["K1"]
+    assert kept["status"] == "undecided"
+    (mean,) = (e for e in kept["estimates"] if e["seeds"])
+    assert (mean["low"], mean["high"]) == ("-inf", "inf")
+    assert "keeps no number of a seed" in kept["measured"]
