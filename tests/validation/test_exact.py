@@ -85,14 +85,16 @@ def test_wrong_prolongations_refute_the_formulas(monkeypatch):
     verdicts = [prolongation_formulas.formula_verdict(nested_pairs()[:1], losses(limit * k)) for k in (1.0, 1.001)]
     assert [made.status for made in verdicts] == ["holds as corrected", "refuted"]
     right = prolongation
-    monkeypatch.setattr(truth, "prolongation", lambda *at: [[2 * p for p in row] for row in right(*at)])
+    monkeypatch.setattr(prolongation_formulas, "prolongation", lambda *at: [[2 * p for p in row] for row in right(*at)])
     assert (NESTED["E25"]().status, NESTED["P2"]().status) == ("refuted", "refuted")
 
 
 def test_rows_of_neighbours_hold_where_they_are_the_prolongation(monkeypatch):
     formula = prolongation_formulas.formula
     monkeypatch.setattr(
-        truth, "prolongation", lambda t, s, r: np.roll(np.array(formula(t, s, r, False)), -1, axis=1).tolist()
+        prolongation_formulas,
+        "prolongation",
+        lambda t, s, r: np.roll(np.array(formula(t, s, r, False)), -1, axis=1).tolist(),
     )
     made = NESTED["P2"]().mutations
     assert made["a neighbour of each injected power"] == "holds"

@@ -43,7 +43,9 @@ def test_inclusions_of_equal_knots_would_hold_both_ways():
 
 def test_a_wrong_oracle_would_be_noticed(monkeypatch):
     right = uniform_prolongation
-    monkeypatch.setattr(truth, "uniform_prolongation", lambda r, n: [[p / 2 for p in line] for line in right(r, n)])
+    monkeypatch.setattr(
+        prolongation_formulas, "uniform_prolongation", lambda r, n: [[p / 2 for p in line] for line in right(r, n)]
+    )
     assert prolongation_formulas.dyadic_verdict(1).status == "refuted"
 
 

@@ -26,8 +26,8 @@ def silent(message):
 def enclosed_once():
     """Balls of a space are the same in every test of what is made of them."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("extreme_eigenvalues", "eigenpairs"):
-            patch.setattr(exact, name, cache(getattr(exact, name)))
+        for module, name in ((exact, "extreme_eigenvalues"), (eigenvector_signs, "eigenpairs")):
+            patch.setattr(module, name, cache(getattr(module, name)))
         yield
 
 
@@ -99,5 +99,5 @@ def test_one_eigenvector_out_of_order_is_an_exception(monkeypatch, spoil):
             vectors[k] = (*vectors[k][:i], unknown, *vectors[k][i + 1 :])
         return Eigenpairs(pairs.values, tuple(vectors), pairs.bits)
 
-    monkeypatch.setattr(exact, "eigenpairs", spoilt)
+    monkeypatch.setattr(eigenvector_signs, "eigenpairs", spoilt)
     assert eigenvector_signs.verdict(SMALL).status == "refuted"
