@@ -313,3 +313,9 @@ def test_a_call_that_takes_longer_than_the_limit_ends_with_its_process_and_says_
         events.append(Ended(error=ValueError("no")))
         with pytest.raises(ValueError, match="no"):
             executor._result(process, ("file",))
+
+
+def test_calls_have_arguments_by_name_and_the_next_call_has_the_same_process():
+    with executors.OwnProcesses(1) as executor:
+        assert executor.submit(int, "11", base=2).result() == 3
+        assert len({executor.submit(os.getpid).result() for _ in range(2)} - {os.getpid()}) == 1

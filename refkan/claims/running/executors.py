@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -43,7 +44,7 @@ class OwnProcesses(Executor):
         self._idle: list[OwnProcess] = []
         self._all: list[OwnProcess] = []
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         """Call a function in a process; the future raises `ProcessEndedError` if that ends before the call."""
         if self._idle:
             process = self._idle.pop()
@@ -51,7 +52,7 @@ class OwnProcesses(Executor):
             with self._one_thread():
                 process = OwnProcess(self._surroundings)
             self._all.append(process)
-        process.start(function, *arguments)
+        process.start(partial(function, **named), *arguments)
         return self._threads.submit(self._result, process, arguments)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
