@@ -52,6 +52,7 @@ def add_conform(commands: Commands) -> None:
         run_conform,
         help="judge the layers of another backend against exact values",
         description="Identify a layer, run the cases that its adapter declares, and report the causes of failures. "
+        "Begin with --identify, which takes seconds. "
         "refkan.conformance.adapters.backends holds adapters: PlainTorch, PlainJax, Pykan, EfficientKan, ...",
         epilog=EXIT_CODES,
     )
@@ -190,9 +191,8 @@ def run_conform(chosen: argparse.Namespace) -> int:
         findings[:] = [explained(x, identification) if x.status == f.FAILED else x for x in findings]
     code = _deliver(chosen, opening.title, findings, identification, time.perf_counter() - start, chosen.cases)
     by_cases = opening.basis == BSPLINES and not chosen.identify
-    if reason := d.always_raised(findings):
-        return refuse("refkan conform", f"nothing was judged: {reason}", FAILED)
-    if reason := _nothing_judged(findings, identification, by_cases):
+    reason = d.always_raised(findings) or _nothing_judged(findings, identification, by_cases)
+    if reason:
         return refuse("refkan conform", f"nothing was judged: {reason}", FAILED)
     return code
 
@@ -279,7 +279,7 @@ def _compared(found: list[d.Defect], known: dict[str, set[str]]) -> int:
     """Report what has changed since the baseline, on the standard error stream; new defects fail the run."""
     new = d.new_defects(found, known)
     gone = sorted(known.keys() - {defect.name for defect in found})
-    lines = [f"{len(new) or 'no'} defect{'s' * (len(new) != 1)} that the baseline does not list", *map(str, new)]
+    lines = [f"defects that the baseline does not list: {len(new)}", *map(str, new)]
     if gone:
         lines.append(f"listed, but found no more: {', '.join(gone)}")
     print(printable("\n".join(lines)), file=sys.stderr)

@@ -212,7 +212,7 @@ def test_the_line_of_an_error_is_in_the_adapter_and_not_in_its_base():
 
     findings = Judge(Mine(), hints=False).run(chosen(["float64"], ["layer/degree-3/uniform/3x2/values"]))
     assert re.fullmatch(
-        r"every call raises: TypeError: no kernel \(1 cases, line \d+ of test_layers_of_libraries.py\)",
+        r"every call raises: TypeError: no kernel \(1 of 1 cases, line \d+ of test_layers_of_libraries.py\)",
         always_raised(findings),
     )
 
@@ -234,6 +234,13 @@ def test_answers_in_short():
         "B-splines: to 2e-07; outside: raises; sizes: raises in 1 of 2 cases; networks: no; refine: exact; update: no"
     )
     assert "gradients" in answers(findings)
+
+
+def test_changes_in_another_format_are_answered_as_changes():
+    passed, failed = (Finding(key, "values", status, family="float32") for key, status in (
+        ("float32/layer/degree-3/uniform/values", f.PASSED), ("float32/update/degree-3/random-data/values", f.FAILED)
+    ))  # fmt: skip
+    assert answers([passed, failed]) == {"update": "no", "float32": "yes"}
 
 
 def test_defects_that_no_case_shows_are_those_of_the_layer():

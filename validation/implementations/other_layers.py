@@ -93,7 +93,7 @@ class DeepKan(EfficientKanAdapter):
 
 
 class DeepKanChebyshev(ModuleAdapter):
-    """`deepkan.deepkan.ChebyshevKANLayer`."""
+    """`deepkan.deepkan.ChebyshevKANLayer`: Chebyshev polynomials of tanh(x), in float32 whatever the format of x."""
 
     name = "Deep_KAN, Chebyshev"
     module, release, layer_name = "deepkan.deepkan", "deep-kan==0.0.4", "ChebyshevKANLayer"
@@ -136,7 +136,10 @@ class BsrbfKan(ModuleAdapter):
 
 
 class FasterKan(ModuleAdapter):
-    """`FasterKANLayer` without LayerNorm: 1 - tanh(x - c)^2, with a backward pass of its own."""
+    """`FasterKANLayer` without LayerNorm: 1 - tanh(x - c)^2, with a backward pass of its own.
+
+    That multiplies input gradients by `inv_denominator`, 0.5 by default, which the forward pass does not use.
+    """
 
     name = "FasterKAN"
     module, layer_name, variable = "fasterkan.fasterkan_layers", "FasterKANLayer", "FASTER_KAN"
@@ -238,7 +241,10 @@ class FourierKan(ModuleAdapter):
 
 
 class ReluKan(ModuleAdapter):
-    """`ReLUKANLayer` on [0, 1]: squares of products of two ReLUs; a convolution sums them."""
+    """`ReLUKANLayer` on [0, 1]: squares of products of two ReLUs; a convolution sums them.
+
+    Functions (N, P, dim) are reshaped to (N, 1, dim, P), not transposed: coefficients are read in another order.
+    """
 
     name = "ReLU-KAN"
     module, layer_name, variable = "torch_relu_kan", "ReLUKANLayer", "RELU_KAN"

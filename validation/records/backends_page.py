@@ -133,11 +133,11 @@ def of_others(others: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield markdown_table(header, (map(escaped, row) for row in failures)) if failures else "No case failed.\n"
     yield f"\n### Another basis\n\n{BESIDE}"
     rows = [
-        [e["name"], f"{e['version']}, {e['day']}", e["basis"], e["gradients"]["dtype"], e["gradients"]["factor"],
+        [e["name"], f"{e['version']}, {e['day']}", e["about"], e["gradients"]["dtype"], e["gradients"]["factor"],
          e["gradients"]["off"]]
         for e in others if "gradients" in e
     ]  # fmt: skip
-    header = ["library", "version, day", "basis", "format", "factor", "largest difference"]
+    header = ["library", "version, day", "layer", "format", "factor", "largest difference"]
     yield markdown_table(header, (map(escaped, row) for row in rows))
 
 

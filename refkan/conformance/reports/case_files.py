@@ -166,7 +166,8 @@ def capabilities_of(lines: Iterable[str]) -> Capabilities:
         except (KeyError, ValueError) as error:
             raise ValueError(f"{name} must have a value such as {EXAMPLES[name]}; got {text!r}") from error
     declared = replace(PORTABLE, **given)
-    if problems := declared.problems():
+    problems = declared.problems()
+    if problems:
         raise ValueError("; ".join(problems))
     return declared
 

@@ -162,7 +162,9 @@ class ModuleAdapter(TorchAdapter):
     def to_papers(self, array: Any) -> Any:
         """Gradient in the coefficients of the spec."""
         turned = self.turned(array)
-        return turned / self.neutral_scale if self._scaled(self.used_parts) else turned
+        if self._scaled(self.used_parts):
+            return turned / self.neutral_scale
+        return turned
 
     def parts(self, model: Any) -> Mapping[str, Any]:
         """The parameters of parts, of all layers."""
@@ -176,6 +178,7 @@ class ModuleAdapter(TorchAdapter):
         """Knots, and coefficients times factors of splines."""
         (layer,) = model
         C = self.turned(self.array(getattr(layer, self.weight)))
-        if name := self.part_weights.get("scale"):
-            C = C * self.part_to_papers("scale", self.array(getattr(layer, name)))[:, :, None]
+        if "scale" in self.part_weights:
+            factors = self.array(getattr(layer, self.part_weights["scale"]))
+            C = C * self.part_to_papers("scale", factors)[:, :, None]
         return self.array(getattr(layer, self.grid)), C
