@@ -33,7 +33,10 @@ class XKanerf(EfficientKanAdapter):
 
 
 class Lkan(ModuleAdapter):
-    """`KANLinear` of LKAN, file `lkan/models/layers/kan_linear.py`."""
+    """`KANLinear` of LKAN, file `lkan/models/layers/kan_linear.py`, which uses nothing of the extension in C++.
+
+    It was judged with an empty module `lkancpp` in the place of that extension.
+    """
 
     name = "LKAN"
     module, layer_name, variable = "lkan.models.layers.kan_linear", "KANLinear", "LKAN"
@@ -68,7 +71,10 @@ class KanMlpHybrid(ModuleAdapter):
 
 
 class DeepKan(EfficientKanAdapter):
-    """`deepkan.deepkan.SplineLinearLayer`; its knots are no buffer, so that `.to` leaves them in float32."""
+    """`deepkan.deepkan.SplineLinearLayer`; its knots are no buffer, so that `.to` leaves them in float32.
+
+    It was judged with an empty module in the place of torchvision, which its file imports for other purposes.
+    """
 
     name = "Deep_KAN"
     module, release, layer_name = "deepkan.deepkan", "deep-kan==0.0.4", "SplineLinearLayer"

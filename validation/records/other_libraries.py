@@ -8,6 +8,7 @@ with day and version, and `docs/backends.md` is written anew.
 import datetime
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -36,6 +37,9 @@ STEP = 2.0**-20
 
 FRAMEWORKS = {"torch": "torch", "tensorflow-cpu": "tensorflow", "mlx": "mlx"}
 """Packages, and what is imported of them; their versions are kept."""
+
+PATHS = re.compile(r"(?<![\w.])(?:/[^/\s\"]+)+/([^/\s\"]+)")
+"""Absolute paths in messages, of which the last name is kept."""
 
 CHECKED = "layer/degree-3/uniform/3x2/values"
 
@@ -88,7 +92,8 @@ def judged(adapter: Adapter, call: str) -> dict[str, Any]:
                 if worst.quantity in QUANTITIES:
                     worst = proven(by_key[worst.key], worst)
                 rows.append(
-                    {"family": family, "failed": f"{len(kind)} of {counts[family]}", "line": line(worst),
+                    {"family": family, "failed": f"{len(kind)} of {counts[family]}",
+                     "line": PATHS.sub(r"\1", line(worst)),
                      "call": f"{call} --select {worst.key}"}
                 )  # fmt: skip
     return {"cases": len(cases), "degree": degree, "answers": in_short(findings), "rows": rows}
