@@ -261,10 +261,10 @@ lines and has all derivatives. The price is that a derivative is written for the
 compiled kernels win back the time where a basis has one, and their results are
 compared with those of the plain form.
 
-Three layers of trust stand on one another. The package `truth` evaluates literal formulas over rational numbers or in balls,
-apart from the code that it judges. Tests hold the library in double precision to it, with bounds that are derived
-and not fitted. Certificates then enclose ranks, spectra and ranges of given networks. Core dependencies are NumPy,
-SciPy, Numba and Matplotlib; exact arithmetic and adapters for other frameworks are extras.
+Three layers of trust stand on one another. The package `truth` evaluates literal formulas over rational numbers or in
+balls, apart from the code that it judges. Tests hold the library in double precision to it, with bounds that are
+derived and not fitted. Certificates then enclose ranks, spectra and ranges of given networks. Core dependencies are
+NumPy, SciPy, Numba and Matplotlib; exact arithmetic and adapters for other frameworks are extras.
 
 Claims are data: a row names a source, a statement, a measured quantity and a criterion; a claim file returns verdicts
 that are computed from estimates and never typed. An interval is formed in one place only, from order statistics or

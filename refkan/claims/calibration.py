@@ -10,7 +10,7 @@ Examples
 >>> from refkan.claims.calibration import coverage, populations
 >>> bad_runs = populations()["one run in five 10 to 100 times worse"]
 >>> coverage(bad_runs, "median", 10, samples=200)
-0.965
+0.97
 >>> coverage(bad_runs, "median", 3, samples=200) is None  # three runs have no interval
 True
 """
