@@ -1,6 +1,6 @@
 """Check a certificate that `refkan certify` wrote: accept or reject each statement about a network, and say why.
 
-    python check_certificate.py FILE [--network NETWORK.npz]
+    python check_certificate.py FILE [--network NETWORK.npz] [--code CODE.c]
 
 FILE is the JSON file or the HTML page. Exit code 0: all statements are accepted, a page says what its data say, and the
 network is that of NETWORK.npz, if it is given.
@@ -33,6 +33,11 @@ File.      With --network, the SHA-256 of that file must be the one that the cer
            so. The text of a page is made again from its data, and must be equal to it.
 Condition. J^T J/N - mu I has as many negative eigenvalues as negative pivots (Sylvester): so many are below mu. Where
            there are fewer rows than columns J J^T/N is taken, which has the same eigenvalues that are not zero.
+Code.      The text in C is made again from a table of numbers, and each of its operations is bounded. Let z' be the
+           computed inputs of a layer, within e of the exact z, and s an exact edge. The error of an output is at most
+           sum_p |code(z'_p) - s(z'_p)|, bounded on the whole pieces of the table, by the rounding of its operations and
+           the distance of polynomials, and sum_p max |s'| e_p, on the range of z widened by e. Which piece a z' near a
+           knot is in does not matter, as s is continuous.
 """
 
 import argparse
@@ -58,6 +63,9 @@ BITS = 128
 
 FINE = 320
 """Digits of the matrix of a condition number."""
+
+ROUGH = 24
+"""Digits of intervals of t over which rounding is bounded."""
 
 FORMAT = "refkan certificate 2"
 
@@ -136,6 +144,10 @@ def down(x, bits=BITS):
 
 def outward(x, bits=BITS):
     return x if bits is None else (down(x[0], bits), -down(-x[1], bits))
+
+
+def upwards(x, bits=BITS):
+    return -down(-x, bits)
 
 
 def plus(*intervals):
@@ -274,16 +286,21 @@ def at(p, x):
     return y
 
 
+def shifted(p, x):
+    """p(x + t) by powers of t."""
+    c = list(p)
+    for i in range(len(c) - 1):
+        for k in range(len(c) - 2, i - 1, -1):
+            c[k] += x * c[k + 1]
+    return c
+
+
 def hull(p, x):
     """Bounds of a polynomial over an interval: Bernstein coefficients b_j = sum_k binom(j, k)/binom(d, k) c_k."""
-    low, h, c = x[0], x[1] - x[0], list(p)
+    low, h, d = x[0], x[1] - x[0], len(p) - 1
     if h == 0:
         return (at(p, low),) * 2
-    d = len(c) - 1
-    for i in range(d):  # Taylor coefficients at the lower end
-        for k in range(d - 1, i - 1, -1):
-            c[k] += low * c[k + 1]
-    c = [c_k * h**k / math.comb(d, k) for k, c_k in enumerate(c)]
+    c = [c_k * h**k / math.comb(d, k) for k, c_k in enumerate(shifted(p, low))]
     b = [sum(math.comb(j, k) * c[k] for k in range(j + 1)) for j in range(d + 1)]
     return min(b), max(b)
 
@@ -481,13 +498,15 @@ class Network:
         self.sweep = lru_cache(maxsize=100_000)(self.sweep)
 
     def sweep(self, box):
-        """Bounds of every output over a box, of its value at the middle, and of the matrix S, one row an output."""
+        """Bounds of every output over a box, of its value at the middle, of the matrix S, of each layer's inputs."""
         middle = [(middle_of(*x),) * 2 for x in box]
         reach = [minus(x, c) for x, c in zip(box, middle, strict=True)]
         ranges, centres = list(box), middle
         slopes = [[(Fraction(int(i == p)),) * 2 for i in range(self.P)] for p in range(self.P)]
+        inputs_of_layers = []
         for k, layer in enumerate(self.layers):
             inputs, edges = range(layer.P), [[layer.edge(q, p) for p in range(layer.P)] for q in range(layer.Q)]
+            inputs_of_layers.append(ranges)
             S = [[edge.slope(x) for edge, x in zip(row, ranges, strict=True)] for row in edges]
             ranges, centres = (
                 [plus(*(row[p].range(x[p]) for p in inputs)) for row in edges] for x in (ranges, centres)
@@ -499,7 +518,7 @@ class Network:
                 slopes = [[times(m.slope(q, ranges[q]), s) for s in slopes[q]] for q in nodes]
                 ranges, centres = ([m.value(q, x[q]) for q in nodes] for x in (ranges, centres))
                 ranges = self.narrowed(ranges, centres, slopes, reach)
-        return ranges, centres, slopes
+        return ranges, centres, slopes, inputs_of_layers
 
     def sums(self, row, slopes):
         columns = zip(*slopes, strict=True)
@@ -708,6 +727,429 @@ def require_same(archived, stated, where):
         require(archived == stated, f"{where}: the file has {archived}, the certificate {stated}")
 
 
+# ---------------------------------------------------------------- code in C
+
+
+class Floats:
+    """IEEE numbers: what an operation that rounds to nearest may be off by.
+
+    A result of at most 2^e is off by 2^(e-1-p) or less, p the digits. Where a product is fused with a sum, one rounding
+    is left out. Subnormal operands and results may be taken for zero: each changes by less than `lost`.
+    """
+
+    lost = Fraction(1, 1 << 126)
+
+    def __init__(self, name, word, digits, exponent):
+        self.name, self.word, self.digits = name, word, digits
+        self.least, self.largest = Fraction(1, 1 << exponent), Fraction(1 << exponent)
+
+    def holds(self, x):
+        n = abs(x.numerator)
+        return n == 0 or ((n // (n & -n)).bit_length() <= self.digits and self.least <= abs(x) <= self.largest)
+
+    def exponent(self, size):
+        """The least e with size <= 2^e."""
+        e = size.numerator.bit_length() - size.denominator.bit_length() - 1
+        while Fraction(2) ** e < size:
+            e += 1
+        return e
+
+    def unit(self, size):
+        return Fraction(2) ** (self.exponent(size) - 1 - self.digits) if size else Fraction(0)
+
+    def ceiling(self, x):
+        """The least number of the type that is not below x."""
+        require(x == 0 or self.least <= abs(x) <= self.largest, "a side of the box ends beyond the normal numbers")
+        step = 2 * self.unit(abs(x)) if x else Fraction(1)
+        return math.ceil(x / step) * step
+
+    def added(self, size):
+        return self.unit(size) + 4 * self.lost  # two operands, the result, and the result when it is read
+
+    def multiplied(self, size, a, b):
+        return self.unit(size) + self.lost * (1 + a + b)
+
+    def subtracted(self, z, o):
+        """z - o has no error for o/2 <= z <= 2 o (Sterbenz)."""
+        low, high = sorted((o / 2, 2 * o))
+        return self.added(0 if (low <= z[0] and z[1] <= high) or o == 0 else size(minus(z, (o, o))))
+
+    def literal(self, x):
+        return float(x).hex() + ("f" if self.word == "float" else "")
+
+
+class Fixed:
+    """Integers in units of 2^-n: sums are exact, products are rounded to the next unit."""
+
+    lost = Fraction(0)
+
+    def __init__(self, name, bits, fraction):
+        self.name, self.word, self.wide, self.fraction = name, f"int{bits}_t", f"int{2 * bits}_t", fraction
+        self.step = Fraction(1, 1 << fraction)
+        self.largest = ((1 << bits - 1) - 1) * self.step
+
+    def holds(self, x):
+        return (x / self.step).denominator == 1 and abs(x) <= self.largest
+
+    def ceiling(self, x):
+        return math.ceil(x / self.step) * self.step
+
+    def added(self, size):
+        return Fraction(0)
+
+    def multiplied(self, size, a, b):
+        return self.step / 2
+
+    def subtracted(self, z, o):
+        return Fraction(0)
+
+    def literal(self, x):
+        return str(int(x / self.step))
+
+
+def number_type(name):
+    """float64, float32, or Qm.n with m + n = 16 or 32 bits, the sign among the m."""
+    if name == "float64":
+        return Floats(name, "double", 53, 1022)
+    if name == "float32":
+        return Floats(name, "float", 24, 126)
+    parts = re.fullmatch(r"Q([1-9]\d?)\.([1-9]\d?)", name) if isinstance(name, str) else None
+    bits = sum(map(int, parts.groups())) if parts else 0
+    require(bits in (16, 32), "a type must be float64, float32, or Qm.n with m + n = 16 or 32")
+    return Fixed(name, bits, int(parts[2]))
+
+
+def fits(x, kind):
+    require(x <= kind.largest, f"numbers up to {above(x)} may occur, beyond the largest of {kind.name}")
+
+
+def on_grid(t):
+    """An interval around another, its ends on a grid of some steps: no tiny number has a high power then."""
+    step = upwards(size(t), 1) / (1 << ROUGH) if size(t) else Fraction(1)
+    return math.floor(t[0] / step) * step, math.ceil(t[1] / step) * step
+
+
+def horner_error(c, t, kind):
+    """Bound what y_j = t y_(j+1) + c_j loses to rounding for t in an interval: `off` is by how much y_j is off."""
+    reach, y, off = size(t), [c[-1]], Fraction(0)
+    largest = abs(c[-1])
+    for c_j in reversed(c[:-1]):
+        product = size(hull([Fraction(0), *y], t)) + reach * off
+        lost = kind.multiplied(product, largest, reach)
+        y, off = [c_j, *y], reach * off + lost
+        fits(product + lost, kind)
+        largest = size(hull(y, t)) + off
+        rounding = kind.added(largest)
+        largest, off = largest + rounding, upwards(off + rounding)
+        fits(largest, kind)
+    return off
+
+
+def distance_to_edge(edge, factor):
+    """A function that bounds |c((z - o) scale) - factor s(z)| over z in x, s the edge without SiLU."""
+
+    @lru_cache(maxsize=100_000)
+    def local(k, o, scale):
+        return [factor * a / scale**i for i, a in enumerate(shifted(edge.pieces[k][2], o))]
+
+    def distance(c, o, scale, x):
+        worst = Fraction(0)
+        for k, (left, right, *_) in enumerate(edge.pieces):
+            low = x[0] if left is None else max(x[0], left)
+            high = x[1] if right is None else min(x[1], right)
+            if low <= high:
+                apart = added(c, [-a for a in local(k, o, scale)])
+                worst = max(worst, size(hull(apart, ((low - o) * scale, (high - o) * scale))))
+        return worst
+
+    return distance
+
+
+@lru_cache(maxsize=100_000)
+def silu_series(o, degree):
+    """silu(o + h) by powers of h: x g, where g' = g - g^2 gives the series of the sigmoid g."""
+    g = [sigmoid(o, BITS)]
+    for k in range(degree):
+        square = plus(*(times(g[i], g[k - i]) for i in range(k + 1)))
+        g.append(outward(times(minus(g[k], square), (Fraction(1, k + 1),) * 2)))
+    return [plus(times((o, o), g[k]), g[k - 1] if k else ZERO) for k in range(degree + 1)]
+
+
+def distance_to_silu(c, o, scale, x):
+    """Bound |c((z - o) scale) - silu(z)| over z in x.
+
+    By coefficients of the series at o, and Cauchy's bound M/3^k of those left out: on the disc of radius 3, |1 + e^-z|
+    is at least sin 3 > 0.14, as the imaginary part is at most 3, so that |silu| <= M = (|o| + 3)/0.14 there. Far from o
+    by ranges, also of silu(z) = z + silu(-z).
+    """
+    c = [a * scale**k for k, a in enumerate(c)]
+    reach = size(minus(x, (o, o)))
+    if reach < 1:
+        series = silu_series(o, len(c) - 1)
+        rest = (abs(o) + 3) * 100 / 14 * (reach / 3) ** len(c) / (1 - reach / 3)
+        return sum((size(minus((a, a), s)) * reach**k for k, (a, s) in enumerate(zip(c, series, strict=True))), rest)
+    tail = minus(hull(c, minus(x, (o, o))), between(silu, x))
+    beyond = minus(hull(added(c, [-o, Fraction(-1)]), minus(x, (o, o))), between(silu, minus(ZERO, x)))
+    return min(size(tail), size(beyond))
+
+
+class Table:
+    """Polynomials of one input on pieces, some outputs each: a piece begins at its knot, the first before it too."""
+
+    def __init__(self, value, kind, P, targets):
+        p, outputs, knots, shifts, pieces = fields(value, ["input", "outputs", "knots", "shifts", "pieces"], "a table")
+        self.kind, self.p = kind, whole(p, 0, P - 1, "an input")
+        self.outputs = listing(outputs, lambda q: whole(q, 0, len(targets) - 1, "an output"))
+        self.targets = [targets[q][self.p] for q in self.outputs]
+        self.knots = listing(knots, typed(kind), None, "knots")
+        most = 0 if isinstance(kind, Floats) else 15
+        self.shifts = listing(shifts, lambda s: whole(s, 0, most, "a shift"), len(self.knots), "shifts")
+        require(self.knots and all(a < b for a, b in pairwise(self.knots)), "knots of a table do not ascend")
+        require(all(a < b for a, b in pairwise(self.outputs)), "outputs of a table do not ascend")
+        rows = listing(pieces, lambda piece: listing(piece, lambda c: c, len(self.outputs)), len(self.knots), "pieces")
+        self.degree = len(rows[0][0]) - 1 if rows[0] else 0
+        self.pieces = [[listing(c, typed(kind), self.degree + 1) for c in piece] for piece in rows]
+        self.error = lru_cache(maxsize=100_000)(self.error)
+
+    def error(self, j, x):
+        """Bound |computed - exact| of an output over inputs in x: rounding, and how far polynomials are apart."""
+        worst = Fraction(0)
+        for k, o in enumerate(self.knots):
+            low = max(x[0], o) if k else x[0]
+            high = min(x[1], self.knots[k + 1]) if k + 1 < len(self.knots) else x[1]
+            if low > high:
+                continue
+            c, scale = self.pieces[k][j], 1 << self.shifts[k]
+            lost = self.kind.subtracted((low, high), o) * scale
+            t = on_grid(((low - o) * scale - lost, (high - o) * scale + lost))
+            fits(size(t), self.kind)
+            rounding = horner_error(c, t, self.kind) + size(hull(derived(c), t)) * lost
+            worst = max(worst, rounding + self.targets[j](c, o, scale, (low, high)))
+        return upwards(worst)
+
+
+class CodeLayer:
+    """y_q = start_q, to which tables add in their order, and then w_qp times the SiLU of z_p, p = 0, 1, ..."""
+
+    def __init__(self, value, layer, node_map, kind, silu_table):
+        start, tables, weights = fields(value, ["start", "tables", "weights"], "a layer of code")
+        self.layer, self.kind, self.silu = layer, kind, silu_table
+        P, Q = layer.P, layer.Q
+        self.factor, self.shift = [Fraction(1)] * Q, [Fraction(0)] * Q
+        if node_map is not None:
+            require(node_map.kind != "sigmoid", "code of sigmoid maps is not known")
+            self.factor, self.shift = node_map.scale, node_map.shift
+        targets = [[distance_to_edge(layer.edge(q, p), self.factor[q]) for p in range(P)] for q in range(Q)]
+        self.targets = targets
+        self.start = listing(start, typed(kind), Q, "starts")
+        self.tables = listing(tables, lambda table: Table(table, kind, P, targets), None, "tables")
+        pairs = [(q, table.p) for table in self.tables for q in table.outputs]
+        require(len(set(pairs)) == len(pairs), "two tables hold the same edge")
+        self.alone = [[p for p in range(P) if (q, p) not in pairs] for q in range(Q)]
+        self.weights = weights
+        if weights is not None:
+            require(silu_table is not None, "the table of SiLU is missing")
+            self.weights = listing(weights, lambda row: listing(row, typed(kind), P), Q, "weights")
+        require(weights is not None or not any(edge.base for edge in layer.edges), "weights of SiLU are missing")
+
+    def errors(self, ranges, off):
+        """Bound |computed - exact| of the outputs, where exact inputs lie in `ranges` and computed ones are `off`."""
+        wide = [outward((low - e, high + e)) for (low, high), e in zip(ranges, off, strict=True)]
+        return [self.error(q, wide, off) for q in range(self.layer.Q)]
+
+    def error(self, q, wide, off):
+        layer, start, factor = self.layer, self.start[q], self.factor[q]
+        constants = [times((factor,) * 2, layer.edge(q, p).met(wide[p], 0)) for p in self.alone[q]]
+        error = size(minus(plus((self.shift[q],) * 2, *constants), (start, start)))
+        total = start, start
+        for value, lost in self.terms(q, wide):
+            exact = total == ZERO
+            total, error = plus(total, value), error + lost
+            error += self.kind.added(0 if exact else size(total) + error)
+            fits(size(total) + error, self.kind)
+        moved = (abs(factor) * size(layer.edge(q, p).slope(x)) * off[p] for p, x in enumerate(wide))
+        return upwards(sum(moved, error))
+
+    def terms(self, q, wide):
+        """What is added to an output: a range of its exact values, and how far computed ones may be from it."""
+        factor = self.factor[q]
+        for table in self.tables:
+            if q in table.outputs:
+                x = wide[table.p]
+                exact = times((factor,) * 2, self.layer.edge(q, table.p).met(x, 0))
+                yield exact, table.error(table.outputs.index(q), x)
+        for p, x in enumerate(wide if self.weights else []):
+            w, base = self.weights[q][p], factor * self.layer.edge(q, p).base
+            exact, lost = between(silu, x), self.silu.error(0, x)
+            reach = size(exact) + lost
+            fits(reach, self.kind)
+            rounding = self.kind.multiplied(abs(w) * reach, abs(w), reach)
+            fits(abs(w) * reach + rounding, self.kind)
+            yield times((base, base), exact), abs(w - base) * size(exact) + abs(w) * lost + rounding
+
+
+def typed(kind):
+    """A reader of numbers of a type."""
+
+    def read(value):
+        x = number(value)
+        require(kind.holds(x), f"{value} is no number of {kind.name}")
+        return x
+
+    return read
+
+
+HEAD = """/* A network with {P} inputs and {Q} outputs in {type}, made by refkan.
+
+   |y[q] - F_q(x)| <= {bound:above 6g} for all inputs x of the box that {type} holds, F the network in exact numbers:
+
+{sides}
+
+   An input outside is moved to the nearest end. What is returned is the number of those inputs.{nan}
+   It holds for every rounding to nearest, with products fused into sums or not, and subnormal numbers kept or not. */
+{includes}
+typedef {word} number;
+
+{times}
+
+/* Add to y[q] the polynomial of the piece that holds z, for some outputs q. */
+static inline void add(number z, int pieces, const number *knots, {shifts}int degree, const number *c,
+                       int outputs, const int *which, number *y)
+{{
+    long k = 0;
+    while (k + 1 < pieces && z >= knots[k + 1])
+        k++;
+    const number t = {local};
+    c += k * outputs * (degree + 1);
+    for (int j = 0; j < outputs; j++) {{
+        number s = c[degree];
+        for (int i = degree - 1; i >= 0; i--)
+            s = times(s, t) + c[i];
+        y[which[j]] = y[which[j]] + s;
+        c += degree + 1;
+    }}
+}}
+"""
+
+FLOATING = {
+    "includes": "#include <float.h>\n#if FLT_EVAL_METHOD != 0 || defined(__FAST_MATH__)\n"
+    '#error "the bound needs operations that round to the type of their operands: no -ffast-math, and on x86 SSE"\n'
+    "#endif\n",
+    "times": "static inline number times(number a, number b) { return a * b; }",
+    "shifts": "",
+    "local": "z - knots[k]",
+    "nan": "\n   NaN is among them, and makes y NaN.",
+}
+
+INTEGERS = {
+    "includes": "#include <stdint.h>\n\n/* All numbers are integers in units of 2^-{n}. */",
+    "times": "/* The product, rounded to the nearest unit. */\nstatic inline number times(number a, number b)\n{{\n"
+    "    const {wide} p = ({wide})a * b;\n"
+    "    return (number)((p < 0 ? p - {half} : p + {half}) / {one});\n}}",
+    "shifts": "const int *shifts, ",
+    "local": "(number)(({wide})(z - knots[k]) * (({wide})1 << shifts[k]))",
+    "nan": "",
+}
+
+MAIN = """
+int {name}(const {word} x[{P}], {word} y[{Q}])
+{{
+    static const number low[{P}] = {low};
+    static const number high[{P}] = {high};
+    int outside = 0;
+    number z0[{P}];
+    for (int p = 0; p < {P}; p++) {{
+        outside += !(x[p] >= low[p] && x[p] <= high[p]);
+        z0[p] = x[p] < low[p] ? low[p] : x[p] > high[p] ? high[p] : x[p];
+    }}
+{body}
+    for (int q = 0; q < {Q}; q++)
+        y[q] = z{last}[q];
+    return outside;
+}}
+"""
+
+SILU = """    for (int p = 0; p < {P}; p++) {{
+        number s = 0;
+        add({table}, &s);
+        for (int q = 0; q < {Q}; q++)
+            {y}[q] = {y}[q] + times({w}[q][p], s);
+    }}
+"""
+
+
+class Code:
+    """A function in C: the same table says what its text is, and which operations are bounded."""
+
+    def __init__(self, statement, network, box):
+        names = ["kind", "network", "name", "type", "bound", "layers", "silu", "leaves", "sha256"]
+        _, _, name, kind, bound, layers, silu_table, _, _ = fields(statement, names, "a statement about code")
+        require(isinstance(name, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,30}", name), "a name that C has not")
+        self.name, self.kind, self.network, self.bound = name, number_type(kind), network, number(bound)
+        self.box = [(self.kind.ceiling(low), -self.kind.ceiling(-high)) for low, high in box]
+        require(all(low <= high for low, high in self.box), f"no number of {kind} lies in the box")
+        for side in self.box:
+            fits(size(side), self.kind)
+        self.silu = None
+        if silu_table is not None:
+            self.silu = Table(silu_table, self.kind, 1, [[distance_to_silu]])
+        layers = listing(layers, lambda layer: layer, len(network.layers), "layers of code")
+        maps = network.maps + [None] * (len(layers) - len(network.maps))
+        rows = zip(layers, network.layers, maps, strict=True)
+        self.layers = [CodeLayer(*row, self.kind, self.silu) for row in rows]
+
+    def errors(self, leaf):
+        """Bound |code - network| of each output for all inputs in a leaf."""
+        ranges, off = self.network.sweep(leaf)[3], [self.kind.lost] * self.network.P
+        for layer, inputs in zip(self.layers, ranges, strict=True):
+            off = layer.errors(inputs, off)
+        return off
+
+    def array(self, numbers):
+        return "{" + ", ".join(map(self.kind.literal, numbers)) + "}"
+
+    def text(self):
+        """The file in C."""
+        words, P, Q = INTEGERS, self.network.P, self.network.Q
+        numbers = {"word": self.kind.word, "type": self.kind.name, "P": P, "Q": Q, "bound": Bound(self.bound)}
+        if isinstance(self.kind, Floats):
+            words = FLOATING
+        else:
+            n = self.kind.fraction
+            numbers |= {"wide": self.kind.wide, "n": n, "half": 1 << n - 1, "one": 1 << n}
+            words = {name: text.format(**numbers) for name, text in INTEGERS.items()}
+        sides = [f"     {float(low)!r} <= x[{p}] <= {float(high)!r}" for p, (low, high) in enumerate(self.box)]
+        parts, body = [HEAD.format(**numbers, **words, sides="\n".join(sides))], []
+        of_silu = self.declared("silu", self.silu, parts, "z{k}[p]") if self.silu else ""
+        for k, layer in enumerate(self.layers):
+            y, w, count = f"z{k + 1}", f"weights{k + 1}", layer.layer.Q
+            body += [f"    number {y}[{count}] = {self.array(layer.start)};\n"]
+            for i, table in enumerate(layer.tables):
+                called = self.declared(f"{k + 1}_{i + 1}", table, parts, f"z{k}[{table.p}]")
+                body.append(f"    add({called}, {y});\n")
+            if layer.weights:
+                rows = ",\n    ".join(map(self.array, layer.weights))
+                parts.append(f"static const number {w}[{count}][{layer.layer.P}] = {{\n    {rows}}};\n")
+                body.append(SILU.format(P=layer.layer.P, Q=count, y=y, w=w, table=of_silu.format(k=k)))
+        low, high = (self.array(ends) for ends in zip(*self.box, strict=True))
+        ends = {"name": self.name, "low": low, "high": high, "last": len(self.layers), "body": "".join(body)}
+        parts.append(MAIN.format(**numbers, **ends))
+        return "".join(parts)
+
+    def declared(self, suffix, table, parts, z):
+        """Declare the arrays of a table, and return the arguments of `add`."""
+        rows = ["  " + self.array([a for c in piece for a in c])[1:-1] for piece in table.pieces]
+        parts.append(f"\nstatic const number knots_{suffix}[] = {self.array(table.knots)};\n")
+        shifts = ""
+        if isinstance(self.kind, Fixed):
+            parts.append(f"static const int shifts_{suffix}[] = {{{', '.join(map(str, table.shifts))}}};\n")
+            shifts = f"shifts_{suffix}, "
+        parts.append(f"static const int outputs_{suffix}[] = {{{', '.join(map(str, table.outputs))}}};\n")
+        parts.append(f"static const number table_{suffix}[] = {{\n" + ",\n".join(rows) + "\n};\n")
+        arrays = f"knots_{suffix}, {shifts}{table.degree}, table_{suffix}, {len(table.outputs)}, outputs_{suffix}"
+        return f"{z}, {len(table.knots)}, {arrays}"
+
+
 # ---------------------------------------------------------------- words
 
 
@@ -738,8 +1180,15 @@ WORDS = {
         "in [{smallest_ratio:below 12g}, {largest_ratio:above 12g}], "
         "of {rank} eigenvalues of J^T J/N that are not zero",
     ),
+    "code": (
+        "{name}() in C, {type}",
+        "at most {bound:above 6g} from the network, for all inputs of the box that {type} holds (on {parts} leaves); "
+        "SHA-256 {sha256}",
+    ),
 }
 """What each kind of statement is about, and what it says: bounds are rounded so that they stay bounds."""
+
+OTHER_CODE = "its text is another than the table of the certificate makes"
 
 OF_FIXED = (
     "These statements are about the network with fixed constants: {constants} are held at their values, and are no "
@@ -775,7 +1224,7 @@ def plain(text):
 
 def words_of(statement, names, inputs):
     """A subject and a sentence."""
-    values = {k: Bound(float.fromhex(v)) for k, v in statement.items() if isinstance(v, str) and "0x" in v}
+    values = {k: Bound(float.fromhex(v)) for k, v in statement.items() if str(v).startswith(("0x", "-0x"))}
     values |= {"parts": statement.get("leaves", "").count("."), "at": statement.get("sample", 0) + 1}
     if "smallest" in statement:
         (a, b), (c, d) = ([Fraction(float.fromhex(v)) for v in statement[end]] for end in ("smallest", "largest"))
@@ -887,7 +1336,7 @@ class Certificate:
         kinds = {
             "range": self.range, "monotone": self.monotone, "not monotone": self.not_monotone,
             "lipschitz": self.lipschitz, "scaled lipschitz": self.lipschitz, "residual": self.residual,
-            "rank": self.rank, "condition": self.condition,
+            "rank": self.rank, "condition": self.condition, "code": self.of_code,
         }  # fmt: skip
         require(isinstance(kind, str) and kind in kinds, "a statement is of a kind that is not known")
         require(statement.get("network") == self.which, f"a statement must be one about {self.of}")
@@ -896,7 +1345,7 @@ class Certificate:
     def compared(self, name, content):
         """What is known of the network after a comparison with a file; raise where it is another."""
         digest = hashlib.sha256(content).hexdigest()
-        named = self.about.get("sha256")
+        named = self.about.get("sha256") or digest  # code of a network in memory names no file
         require(digest == named, f"the certificate names a file of SHA-256 {named}; that of {name} is {digest}")
         archived = network_in(content)
         if archived is None:
@@ -1002,6 +1451,25 @@ class Certificate:
         require(least >= low, f"the residual of sample {sample + 1} is {below(least)}, less than {below(low)}")
         bounds = f"[{below(low)}, {above(high)}]"
         return f"the largest residual of output {q + 1} at {len(self.x)} samples is in {bounds}"
+
+    def code(self, s):
+        return Code(s, self.network, self.box)
+
+    def of_code(self, s):
+        code = self.code(s)
+        digest = hashlib.sha256(code.text().encode("ascii")).hexdigest()
+        require(digest == s["sha256"], f"the table makes a text of SHA-256 {digest}, not {plain(s['sha256'])[:64]}")
+        found = [max(code.errors(leaf)) for leaf in leaves(s["leaves"], self.box, self.network)]
+        most = above(max(found))
+        require(max(found) <= code.bound, f"errors up to {most} are not excluded; stated: {above(code.bound)}")
+        return f"the code in {code.kind.name} is within {above(code.bound)}: {len(found)} leaves bound it by {most}"
+
+    def same_code(self, content):
+        """What is known of a file in C after a comparison."""
+        made = [s for s in self.statements if isinstance(s, dict) and s.get("kind") == "code"]
+        require(made, "the certificate is about no code")
+        require(any(self.code(s).text().encode("ascii") == content for s in made), OTHER_CODE)
+        return "its text is the one that the table of the certificate makes"
 
     def jacobian(self, bits):
         return [row for x in self.x for row in self.network.jacobian(x, bits)]
@@ -1170,6 +1638,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="Accept or reject a certificate of a network, statement by statement.")
     parser.add_argument("file", help="the JSON file or the HTML page that `refkan certify` wrote")
     parser.add_argument("--network", metavar="NETWORK.npz", help="the file of the network that it is to be about")
+    parser.add_argument("--code", metavar="CODE.c", help="the file in C that it is to be about")
     chosen = parser.parse_args(arguments)
     good, certificate = verdict(lambda: Certificate(content_of(chosen.file).decode("utf-8")))
     if not good:
@@ -1185,6 +1654,10 @@ def main(arguments=None):
         name = os.path.basename(chosen.network)
         same, text = verdict(lambda: certificate.compared(name, content_of(chosen.network)))
         say(f"{'accepted' if same else 'rejected'}  the network: {text}")
+    if chosen.code is not None:
+        good, text = verdict(lambda: certificate.same_code(content_of(chosen.code)))
+        say(f"{'accepted' if good else 'rejected'}  the code: {text}")
+        same = same and good
     results = []
     for k, statement in enumerate(certificate.statements):
         good, text = verdict(certificate.check, statement)

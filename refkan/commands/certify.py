@@ -47,15 +47,8 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "interrupted.",
     )
     add_engine_option(p)
-    p._negative_number_matcher = re.compile(r"-[\d.].*")  # so that -1:1 is a value and no option
     p.add_argument("network", type=path, metavar="NETWORK.npz", help="written by refkan, or a state dict")
-    p.add_argument(
-        "--box",
-        nargs="+",
-        metavar="DATA.csv|LOW:HIGH",
-        help="a file of samples, whose box is taken: inputs, and outputs where there are any; or an interval for each "
-        "input; default: the domain of the network",
-    )
+    add_box_option(p)
     told = "of bounds, relative to the range; default: %(default)s"
     p.add_argument("--tolerance", type=float, default=1e-2, help=told)
     p.add_argument(
@@ -70,13 +63,25 @@ def add_certify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     add_executor_options(p)
 
 
+def add_box_option(p: argparse.ArgumentParser) -> None:
+    """Add the option --box, which `box_and_samples` reads."""
+    p._negative_number_matcher = re.compile(r"-[\d.].*")  # so that -1:1 is a value and no option
+    p.add_argument(
+        "--box",
+        nargs="+",
+        metavar="DATA.csv|LOW:HIGH",
+        help="a file of samples, whose box is taken: inputs, and outputs where there are any; or an interval for each "
+        "input; default: the domain of the network",
+    )
+
+
 def _run(chosen: argparse.Namespace) -> int:
     check_positive("--tolerance", chosen.tolerance)
     for option in ("json", "html"):
         if getattr(chosen, option) is not None:
             check_file(f"--{option}", getattr(chosen, option))
     net, theta, notes = read_network("NETWORK.npz", chosen.network)
-    box, samples = _box(chosen, net)
+    box, samples = box_and_samples(chosen, net)
     with chosen_executor(chosen) as executor:
         asked = chosen.tolerance, chosen.leaves
         made = certificate(net, theta, box, samples, *asked, lambda name: say(f"  {name}"), executor)
@@ -100,7 +105,7 @@ def _numbered(letter: str, count: int) -> list[str]:
     return [f"{letter}{k + 1}" for k in range(count)]
 
 
-def _box(chosen: argparse.Namespace, net: Network) -> tuple[FloatArray, Samples | None]:
+def box_and_samples(chosen: argparse.Namespace, net: Network) -> tuple[FloatArray, Samples | None]:
     """The box (P, 2) that was asked for, and samples where a file has them."""
     given, P = chosen.box, net.widths[0]
     if given is None:

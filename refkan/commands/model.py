@@ -17,6 +17,7 @@ from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.command_parser import add_command
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
 from refkan.commands.input_files import read_network
+from refkan.commands.model_export import EXPORTED, add_export_options, write_code
 from refkan.commands.option_values import check_file, named, path, size, whole
 from refkan.interop import from_state, read_model, refined, to_state
 from refkan.interop.kan_edges import Edges, disassemble
@@ -72,6 +73,9 @@ def add_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     refine = _add(parts, "refine", run_refine, "write the same function on a grid of half the spacing")
     judge = _add(parts, "judge", run_judge, "report what is wrong with a trained model and its values", JUDGED)
     edges = _add(parts, "edges", run_edges, "write the function of each edge for SciPy", WRITTEN)
+    export = _add(
+        parts, "export", run_export, "write a trained model as a function in C, with a proven bound", EXPORTED
+    )
     for drawing in (spectrum_of, refine, judge):
         drawing.add_argument(
             "--samples", type=size, default=1000, metavar="N", help="drawn in the domain; default: %(default)s"
@@ -84,6 +88,7 @@ def add_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--outputs", type=path, metavar="VALUES.npz", help="x (N, P) and y (N, Q): values of the library to compare"
     )
     edges.add_argument("--output", type=path, required=True, metavar="OUT.json")
+    add_export_options(export)
 
 
 def _add(
@@ -227,6 +232,13 @@ def run_edges(chosen: argparse.Namespace) -> int:
     write_atomically(chosen.output, to_bytes(_frame(net, theta, names) | {"edges": edges}))
     print(f"{net}\n{len(edges)} edges")
     return OK
+
+
+def run_export(chosen: argparse.Namespace) -> int:
+    """Write a network in C."""
+    _check_output(chosen, ".c")
+    net, theta = _read(chosen.file)
+    return write_code(net, theta, chosen)
 
 
 def _edges_of(net: Network, theta: FloatArray, k: int) -> Iterator[dict[str, Any]]:

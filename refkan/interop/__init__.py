@@ -2,10 +2,12 @@ r"""Trained models of other libraries as refkan networks of the same function, a
 
 `from_pykan`, `from_efficient_kan` and `from_jaxkan` return ``(net, theta)``; `to_pykan`, `to_efficient_kan` and
 `to_jaxkan` write parameters back into a model. `refined` puts a model on finer grids without changing it anywhere.
-`read_model` takes files: the arrays of a state dict as `.npz`, or a `.pt` of PyTorch. No library is imported before a
+`read_model` takes files: the arrays of a state dict as `.npz`, or a `.pt` of PyTorch. `export_c` writes a network as a
+function in C, with a proven bound of its errors. No library is imported before a
 model of it is handed in; files in `.npz` need none.
 """
 
+from refkan.interop.c_code.c_export import ExportedCode, export_c
 from refkan.interop.jax_functions import as_jax
 from refkan.interop.kan_edges import ConversionError, refined
 from refkan.interop.model_files import read_model
@@ -23,8 +25,10 @@ from refkan.interop.torch_modules import as_torch
 
 __all__ = [
     "ConversionError",
+    "ExportedCode",
     "as_jax",
     "as_torch",
+    "export_c",
     "from_efficient_kan",
     "from_jaxkan",
     "from_pykan",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline, PPoly
 
+import check_certificate
 import refkan as rk
 from refkan.cli import main
 from refkan.commands import model
@@ -35,6 +36,21 @@ def test_a_network_of_refkan_says_what_its_functions_are(file, tmp_path, capsys)
     rk.save(tmp_path / "net.npz", *read_model(file))
     assert main(["model", "judge", str(tmp_path / "net.npz")]) == 0
     assert "assumed" not in capsys.readouterr().err
+
+
+def test_export(tmp_path, capsys):
+    net, theta = rk.kan([1, 2, 1], 3, 2).initialize(np.random.default_rng(0), np.linspace(0, 1, 20)[:, None])
+    rk.save(tmp_path / "net.npz", net, theta)
+    options = ["--output", str(tmp_path / "f.c"), "--dtype", "Q8.24", "--box", "0:0.5", "--leaves", "2"]
+    assert main(["model", "export", str(tmp_path / "net.npz"), *options]) == 0
+    assert "f.c: in Q8.24 within " in capsys.readouterr().out
+    certificate, code = tmp_path / "f.json", tmp_path / "f.c"
+    given = [str(certificate), "--code", str(code), "--network", str(tmp_path / "net.npz")]
+    assert check_certificate.main(given) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("accepted  the network: net.npz has the SHA-256 that is named")
+    assert lines[1] == "accepted  the code: its text is the one that the table of the certificate makes"
+    assert lines[2].startswith("accepted  statement 1 (code): the code in Q8.24 is within ")
 
 
 def test_refine(file, tmp_path, capsys):

@@ -3,6 +3,7 @@
 # ruff: noqa: C408, E501  parameters are named as in calls
 
 import inspect
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -159,11 +160,14 @@ CALLS = {
     "analysis.exact.certified_spectrum": dict(problem=LINE, theta=np.ones(3)),
     "analysis.exact.sup_difference": dict(other=NET, other_theta=THETA, budget=50),
     "analysis.exact.extrema": dict(tolerance=0.5), "analysis.exact.lipschitz_constant": dict(tolerance=0.9), "analysis.exact.enclose": {},
+    "analysis.exact.pruned": dict(net=LINE.net, theta=np.ones(3), box=[[0.0, 1.0]], tolerance=0.5, budget=10),
     # interop
     "interop.refined": dict(net=ONE, theta=ONE_THETA),
     "interop.from_state": dict(state=SAVED),
     "interop.to_state": dict(net=interop.from_state(SAVED)[0], theta=interop.from_state(SAVED)[1], state=SAVED),
     "interop.read_model": dict(path="model.npz"),
+    "interop.export_c": dict(net=LINE.net, theta=np.ones(3), box=[[0.0, 1.0]], path="model.c", leaves=1),
+    "interop.c_code.c_export.ExportedCode": dict(path=Path("a.c"), certificate=Path("a.json"), dtype="float64", bound=1.0, leaves=1),
     # problems, training
     "training.problems.allen_cahn.reference": dict(modes=256, tolerance=1.0),
     # plots

@@ -10,6 +10,7 @@ python-flint is imported on use. Without it every function raises an ImportError
 
 from refkan.analysis.exact.enclosures.boxes import Bounds, bounding_box, enclose
 from refkan.analysis.exact.nodes.extremes_over_boxes import extrema, lipschitz_constant, sup_difference
+from refkan.analysis.exact.nodes.pruning import pruned
 from refkan.analysis.exact.ranks.ranks import certified_rank
 from refkan.analysis.exact.solutions.certified_solutions import certified_error
 from refkan.analysis.exact.spectra.certified_spectra import CertifiedSpectrum, certified_spectrum
@@ -32,5 +33,6 @@ __all__ = [
     "extrema",
     "extreme_eigenvalues",
     "lipschitz_constant",
+    "pruned",
     "sup_difference",
 ]

@@ -257,13 +257,13 @@ def sup_difference(
     if bound <= allowed:
         return Proven((0.0, bound))
 
-    quantities, report = partial(_largest_difference, left, right), report_of(progress)
+    quantities, report = partial(largest_difference, left, right), report_of(progress)
     sizes = range_over(quantities, ends, absolute(allowed), budget, True, report=report, executor=executor)
     both = Intervals(sizes.inner.hi, sizes.outer.hi).meet(Intervals(np.zeros(1), np.array([bound])))
     return Proven.by((float(both.lo[0]), float(both.hi[0])), [sizes], tolerance, budget)
 
 
-def _largest_difference(left: IntervalNetwork, right: IntervalNetwork, boxes: Intervals) -> Evaluation:
+def largest_difference(left: IntervalNetwork, right: IntervalNetwork, boxes: Intervals) -> Evaluation:
     """The largest |F_q - G_q| over boxes."""
     f, g = (steps.sweep(boxes, 2, at_centre=1) for steps in (left, right))
     difference = Expansion(f.centre - g.centre, f.over - g.over, f.reach, np.minimum(f.smoothness, g.smoothness))

@@ -1,0 +1,1 @@
+"""Networks as functions in C, with a proven bound of what they compute."""
