@@ -44,6 +44,8 @@ def script(
     arrays |= {part: np.zeros(spec.part(part).shape) for part in spec.parts}
     for name, value in counterexample.at.items():
         key, _, index = name.removesuffix("]").partition("[")
+        if key not in arrays:  # the value of a function, which follows from its argument
+            continue
         arrays[key][tuple(map(int, index.split(",")))] = float(value)
     parts = "".join(f", {attribute(part)}={_literal(arrays[part])}" for part in spec.parts)
     made = type(adapter)

@@ -53,16 +53,14 @@ def _trimmed(p: Sequence[Fraction]) -> Polynomial:
     return tuple(p[:end])
 
 
-def _remainder(p: Polynomial, q: Polynomial) -> Polynomial:
-    """The remainder of p divided by q."""
-    rest = list(p)
-    while len(rest) >= len(q):
-        factor = rest[-1] / q[-1]
-        shift = len(rest) - len(q)
+def _divided(p: Polynomial, q: Polynomial) -> tuple[Polynomial, Polynomial]:
+    """The quotient and the remainder of p divided by q."""
+    rest, quotient = list(p), [Fraction(0)] * max(len(p) - len(q) + 1, 0)
+    for shift in reversed(range(len(quotient))):
+        factor = quotient[shift] = rest[shift + len(q) - 1] / q[-1]
         for k, c in enumerate(q):
             rest[shift + k] -= factor * c
-        rest = list(_trimmed(rest[:-1]))
-    return _trimmed(rest)
+    return tuple(quotient), _trimmed(rest)
 
 
 @lru_cache(maxsize=4096)
@@ -90,7 +88,8 @@ def sign_on(p: Polynomial, interval: Interval) -> int:
     following = _trimmed([k * c for k, c in enumerate(p)][1:])
     while following:
         chain.append(following)
-        following = tuple(-c for c in _remainder(chain[-2], chain[-1]))
+        following = tuple(-c for c in _divided(chain[-2], chain[-1])[1])
+    chain = [_divided(q, chain[-1])[0] for q in chain]  # without multiple roots, whose ends would have no signs
 
     def changes(end: Fraction | None, direction: int) -> int:
         if end is None:  # signs at infinity are those of leading terms

@@ -18,6 +18,14 @@ UNIT = Interval(Fraction(0), Fraction(1))
 rationals = st.fractions(-3, 3, max_denominator=8)
 
 
+def test_a_multiple_root_at_an_end_hides_no_root_inside():
+    p = (Fraction(0), Fraction(0), Fraction(-1, 2), Fraction(1))  # x^2 (x - 1/2)
+    with pytest.raises(RefusedError):
+        sign_on(p, UNIT)
+    assert sign_on(p, Interval(Fraction(1, 2), Fraction(1))) == 1
+    assert sign_on(p, Interval(Fraction(0), Fraction(1, 2))) == -1
+
+
 @given(st.lists(rationals, min_size=1, max_size=4, unique=True), rationals, rationals)
 def test_a_sign_is_that_of_the_roots(roots, low, high):
     """Of a product of linear factors, the roots are known: none inside means one sign, which any point has."""
