@@ -29,7 +29,7 @@ AT_REST, MOVING, GAIN = 0.5, 0.4, 0.99
 """R13: least share of runs at rest, of those that then move, and the loss over that of the coarse level at rest."""
 
 COST = "one seed takes three seconds of processor time in a basis"
-FEW, PLACEBOS = 30, {"spline": 20, "ReLU": 4}
+FEW, PLACEBOS = 60, {"spline": 20, "ReLU": 4}
 """Seeds in the ReLU basis, and those with moved rows."""
 
 COARSE, APART = "after the coarse level", "least distance of two extremes over the spread of their node"
