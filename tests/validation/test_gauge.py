@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from validation.table_two import gauge_rows
+from validation.table_two import gauge_page, gauge_rows
 from validation.table_two.cells_of_table import GRID as TABLE
 from validation.table_two.cells_of_table import HIDDEN, LinearFirst, cells_of, data, run_cell
 from validation.table_two.cells_of_table import SEEDS as OF_TABLE
@@ -185,3 +185,18 @@ def test_without_bad_or_resting_runs_nothing_is_decided():
     assert verdict("R12", cells, quick=True).status == "undecided"
     assert set(JUDGED) == set(CLAIMS)
     assert QUICK != FULL
+
+
+def test_the_page_shows_what_is_recorded():
+    """But for numbers with intervals, which follow the statistics of the claims."""
+    written = gauge_page.PAGE.read_text().partition(gauge_page.HEADING)[2].split("\n\n")
+    made = gauge_page.section().partition(gauge_page.HEADING)[2].split("\n\n")
+    assert len(written) == len(made)
+    assert written[-1].strip() == made[-1].strip()
+    for text in (gauge_page.INTRODUCTION, gauge_page.AFTER_SHARES, gauge_page.WITHOUT):
+        assert text.strip() in gauge_page.PAGE.read_text()
+    ten, hundred = dict.fromkeys(range(9), 10.0), dict.fromkeys(range(9), 100.0)
+    assert gauge_page.chance(hundred, ten, lambda ratio: ratio >= 10) == 1
+    assert gauge_page.chance(hundred, ten, lambda ratio: ratio > 10) == 0
+    mixed = {seed: 100.0 * (seed % 2) + 1 for seed in range(8)}
+    assert gauge_page.chance(mixed, dict.fromkeys(mixed, 1.0), lambda r: r > 1) == pytest.approx(31 / 32, abs=0.01)
