@@ -199,7 +199,8 @@ the seeds: R2 from undecided to not reproduced (its tables of five are unanimous
 holds under some readings (3 runs), O10 from refuted (4 starts) and K1 from holds (the record keeps no number of a seed)
 to undecided. Q8 stays undecided: neither an improvement by a quarter nor equivalence within a quarter, on fewer points
 than published. W1, O6 and O7 have 2 seeds: no interval. O2 is closed: no reading meets the published baseline, so that
-more seeds decide nothing.
+more seeds decide nothing. F1, G1 and K2, whose records keep no numbers of rounds, show bootstraps of medians of 25 to
+51; those covered with 94 to 96 % of samples of 25.
 
 ## Differential equations: errors and losses
 

@@ -29,6 +29,11 @@ from findings_tables import (
 WRITTEN = "Written by `python docs/findings.py` from the records behind [the verdicts](verdicts.md)"
 
 
+EVALUATED = """\
+A level of a multilevel training ends at its point of least loss (weighted, where residuals are attended to), not at the
+last one; the next level starts there, and errors are taken there."""
+"""Which point of a training is evaluated, on every page that shows one."""
+
 LESSER_MISPRINTS = """\
 * (39): J A A^T J^T for J A^T A J^T, if J is the Jacobian in the weights w = A^T u of the powers.
 * After Lemma 5 D_u and D_w are exchanged; in Algorithm 1 u_l stands for u_k; the conclusion exchanges coarse and fine.
@@ -123,6 +128,8 @@ central 95 % of those of five of our runs: {met(kept["R1"]["readings"][0])}. Wit
 tables of five then print a gain by refinement of {bracketed(gain(kept, "scaled"))} in the ReLU basis, where R3 claims
 effectively none. The calibration by those cells is rough: [one right set-up in five fails it](calibration.md).
 
+{EVALUATED}
+
 Ratios of errors, of {size} runs from the same starts: what tables of five print (median and ends over tables that
 share no run), the share of tables that show what is claimed, the median of ratios of single runs, and that over all
 {len(kept["R1"]["readings"])} readings. Before these were recorded, 384 readings were screened on fewer points.
@@ -156,8 +163,7 @@ Behind [the findings](findings.md). {WRITTEN}.
 
 {losses_and_errors(kept)}
 
-A level of a multilevel training ends at its point of least loss (weighted, where residuals are attended to), not at the
-last one; the next level starts there, and errors are taken there.
+{EVALUATED}
 
 {estimated(kept, ("Q1", "Q7", "Q8", "Q2", "Q9", "Q3", "Q4"))}
 ![Loss against true error of every run, three equations.](findings-losses.png)

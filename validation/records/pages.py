@@ -101,9 +101,11 @@ Written by `python -m validation.records` from the rows kept in `validation/reco
 them anew in minutes, `python -m validation --full` at the sizes of the papers, and its report adds figures, set-ups and
 raw data. At full size: {counts(full.values())}.
 
-A claim on an experiment is decided by estimates with 95 % intervals over seeds: it holds where they lie on its side, is
-refuted where they lie beyond, and is undecided where they hold the bound or seeds are too few. What the description of
-an experiment leaves open is a reading; those that meet the published means and deviations of cells that the claim is
+A claim on an experiment is decided by estimates with intervals over seeds, which cover with 95 %, of five seeds with
+93.75 % ([calibration](calibration.md)): it holds where they lie on its side, is refuted where they lie beyond, and is
+undecided where they hold the bound or seeds are too few. A training is evaluated at the point of least loss of its last
+level, and each level starts at that of the one before. What the description of an experiment leaves open is a
+reading; those that meet the published means and deviations of cells that the claim is
 not about speak, and [all that were tried](readings.md) stand beside. "Holds as corrected": the claim as printed fails,
 and a corrected statement holds. "Not reproduced": published numbers stand beside ours, and no reading brings them
 together. A quick run of an experiment decides nothing: it says whether it points as the record does. Every row runs its
