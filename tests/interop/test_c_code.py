@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -140,6 +141,39 @@ def test_the_certificate_is_accepted_and_forged_ones_are_not(dtype, tmp_path, ca
         row[0] = (float.fromhex(row[0]) + 0.125).hex()
 
     assert forged(moved)[0] == 1
+
+
+@needs_gcc
+def test_arithmetic_that_the_bound_does_not_cover_is_not_compiled(tmp_path):
+    _, _, code = exported("one edge", tmp_path, "float64")
+    with pytest.raises(subprocess.CalledProcessError):
+        compiled(code.path, "float64", (1, 1), flags=("-O2", "-ffast-math"))
+
+
+@needs_gcc
+@pytest.mark.parametrize("options", [{"node_map": "mean-std"}, {"free_knots": True}, {"outside": "natural"}], ids=str)
+def test_other_networks(options, tmp_path, capsys):
+    net, theta = rk.kan([1, 2, 1], 3, 2, **options).initialize(np.random.default_rng(1), X[:60, :1])
+    code = rk.interop.export_c(net, theta, [[0.1, 0.9]], tmp_path / "model.c", "float32", leaves=2)
+    x = held(0.1 + 0.8 * X[:, :1], "float32")
+    y, _ = compiled(code.path, "float32", (1, 1))(x)
+    frozen = net.freeze(theta)
+    assert np.abs(y - frozen(theta, x)).max() <= code.bound
+    assert check(capsys, code)[0] == 0
+
+
+@needs_gcc
+@pytest.mark.parametrize("basis", ["chebyshev", "relu"])
+def test_other_bases(basis, tmp_path, capsys):
+    net = rk.kan([2, 2, 1], 2, 3, basis="relu")
+    if basis == "chebyshev":
+        net = rk.chebyshev_kan([2, 2, 1], 4)
+    net, theta = net.initialize(np.random.default_rng(1), X[:60])
+    code = rk.interop.export_c(net, theta, [[0, 1]] * 2, tmp_path / "model.c", "Q8.24", leaves=2)
+    x = held(X, "Q8.24")
+    share = np.abs(compiled(code.path, "Q8.24", (2, 1))(x)[0] - net(theta, x)).max() / code.bound
+    assert 0.02 < share <= 1
+    assert check(capsys, code)[0] == 0
 
 
 def test_integers_that_may_overflow_are_refused(tmp_path):
