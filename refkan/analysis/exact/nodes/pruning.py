@@ -239,5 +239,3 @@ def _distance(
     quantities = partial(largest_difference, steps, other)
     sizes = range_over(quantities, ends, absolute(slack), budget, greatest=True)
     return min(by_layers, float(sizes.outer.hi[0]))
-
-
