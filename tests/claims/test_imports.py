@@ -16,15 +16,15 @@ SUBJECTS = (
 )
 COMMON = {"measures", "panels", "rationals", "statements", "volterra"}
 BENEATH = COMMON | {"experiments", "ledger", "other_papers", "sources"}
+ADAPTERS = {"implementations.layers_without_torch", "implementations.other_layers"}
 ARROWS = (
     dict.fromkeys(SUBJECTS, COMMON)
     | {"multilevel": COMMON | {"descent.kernels"}, "theorems": COMMON | {"descent.kernels"}}
     | {"grounds": {"rationals", "equations.allen_cahn", "equations.recipes"}}
     | {"implementations": COMMON | {"records.markdown"}}
     | {"literature": COMMON | {"bases.cost_of_bases", "theorems.operation_counts", "equations.recipes"}}
-    | {
-        "records": {"ledger", "sources", "statements", "implementations.backends_judged"}
-    }  # the matrix is of what B1 judges
+    | {"table_two": COMMON | {"records.store"}}  # the page of the gauge is written from the record
+    | {"records": {"ledger", "sources", "statements", "implementations.backends_judged"} | ADAPTERS}
     | {"benchmarks": {"records.markdown"}}
     | {module: set() for module in BENEATH}
     | {"ledger": {"experiments", "other_papers"}}

@@ -57,7 +57,7 @@ def test_figure_from_matplotlib_is_reproducible():
 
 def test_ledger_is_complete_and_ids_are_unique():
     ids = [r.id for r in LEDGER]
-    assert len(ids) == len(set(ids)) == 106
+    assert len(ids) == len(set(ids)) == 108
     assert all(r.source and r.claim and r.measured and r.criterion for r in LEDGER)
     assert row("G0").source == "ours"
     refused(lambda: row("Z9"), "'Z9'")

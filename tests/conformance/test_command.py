@@ -86,7 +86,7 @@ def test_a_broken_backend_in_all_formats(tmp_path):
 
 def test_only_new_defects_fail_a_run_with_a_baseline(tmp_path):
     """A cause in a family of cases that it did not reach before is new, and so is another cause."""
-    known = tmp_path / "known.md"
+    known = tmp_path / "known.txt"
     mean = ("--backend", BROKEN, "--argument", "mean over samples")
     conform(*mean, "--defects", known, code=1)
     text = known.read_text()

@@ -96,10 +96,11 @@ def page(
 OTHERS_TOLD = """
 ## Other libraries
 
-Judged by the adapters of `validation/implementations/other_layers.py`, by the cases of one degree in all families, in
-float64 and float32 where both are declared. The adapters were written from the documentation of each layer; a copy of a
-repository is found by the environment variable that the adapter names. Of layers with LayerNorm the normalization is
-replaced by the identity. Written by `python -m validation.records.other_libraries`, which needs no library to be there.
+Judged by the adapters of `validation/implementations/other_layers.py` and of `layers_without_torch.py` beside it, by
+the cases of one degree in all families, in float64 and float32 where both are declared. The adapters were written from
+the documentation of each layer; a copy of a repository is found by the environment variable that the adapter names. Of
+layers with LayerNorm the normalization is replaced by the identity. Written by
+`python -m validation.records.other_libraries`, which needs no library to be there.
 
 """
 

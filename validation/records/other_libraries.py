@@ -27,7 +27,7 @@ from refkan.conformance.judging import findings as f
 from refkan.conformance.judging.proofs import proven
 from refkan.conformance.reports.defects import error_of, in_short
 from refkan.conformance.reports.findings_reported import line
-from validation.implementations import other_layers
+from validation.implementations import layers_without_torch, other_layers
 from validation.records import backends_page
 from validation.records.backends_page import OTHERS
 
@@ -46,8 +46,9 @@ CHECKED = "layer/degree-3/uniform/3x2/values"
 
 def known() -> dict[str, type]:
     """The adapters, by the names of their classes."""
-    members = vars(other_layers).values()
-    made = [m for m in members if isinstance(m, type) and m.__module__ == other_layers.__name__]
+    modules = (other_layers, layers_without_torch)
+    members = [(module.__name__, member) for module in modules for member in vars(module).values()]
+    made = [member for name, member in members if isinstance(member, type) and member.__module__ == name]
     return {member.__name__: member for member in made if issubclass(member, Adapter)}
 
 
@@ -138,7 +139,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{name} is not judged: {error}", file=sys.stderr)
             continue
         print(f"judging {adapter.title}", file=sys.stderr, flush=True)
-        call = f"refkan conform --backend {other_layers.__name__}:{name}"
+        call = f"refkan conform --backend {make.__module__}:{name}"
         entry: dict[str, Any] = {"name": adapter.title, "version": version_of(adapter), "call": call}
         entry["day"] = datetime.datetime.now(datetime.UTC).date().isoformat()
         entry["with"] = ", ".join(f"{name} {version(name)}" for name in FRAMEWORKS if FRAMEWORKS[name] in sys.modules)
