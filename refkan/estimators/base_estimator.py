@@ -1,7 +1,7 @@
 """What the estimators have in common: parameters, checks of data, the network, its training and early stopping."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar
 
@@ -22,6 +22,7 @@ from refkan.estimators.smooth_terms import (
     ranges,
 )
 from refkan.networks import Network, kan
+from refkan.training.losses import CrossEntropy, LeastSquares
 from refkan.training.losses.penalized import Penalized
 from refkan.training.optimizers import minimize
 
@@ -61,7 +62,7 @@ class SplineEstimator(BaseEstimator):
 
     method: ClassVar[str]
     criterion: ClassVar[str]
-    loss: ClassVar[Callable[[Network, FloatArray, Any, FloatArray], Any]]
+    loss: ClassVar[type[LeastSquares] | type[CrossEntropy]]
     further_steps: ClassVar[int]
     tolerance_change: ClassVar[float] = 1e-14
     default_ridge: ClassVar[float]

@@ -7,6 +7,7 @@ J. 42, 1975). Either sum is linear in its coefficients, and is a network with at
 
 from itertools import combinations
 from math import factorial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -234,7 +235,7 @@ def as_network(terms: Terms, splines: FloatArray, constant: FloatArray, X: Float
     """
     inputs, outputs = terms.inputs, len(splines)
     additive = splines[:, :inputs] + constant[:, None, None] / inputs
-    first = terms.net.layers[0]
+    first: Any = terms.net.layers[0]
     order, intervals = first.spaces[0].order, first.spaces[0].intervals
     oblique = terms.directions[inputs:]
     if not len(oblique):
@@ -245,9 +246,10 @@ def as_network(terms: Terms, splines: FloatArray, constant: FloatArray, X: Float
     inner = np.concatenate([additive, oblique[:, :, None] * places[None, :inputs]])
     domains = ranges(below(inner.ravel(), X)[:, :outputs]) + [tuple(d) for d in first.domains[inputs:]]
     above = kan([outputs + len(oblique), outputs], order, intervals, domains)
+    last: Any = above.layers[0]
     outer = np.zeros((outputs, outputs + len(oblique), splines.shape[2]))
     outer[:, outputs:] = splines[:, inputs:]
     for q in range(outputs):
-        outer[q, q] = above.layers[0].spaces[q].greville
+        outer[q, q] = last.spaces[q].greville
     net = Network((below.layers[0], above.layers[0]), (NODE_MAPS["none"],))
     return net, np.concatenate([inner.ravel(), outer.ravel()])

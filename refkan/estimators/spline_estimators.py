@@ -267,7 +267,8 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
 
     def _assess(self, smooth: Smooth, X: FloatArray, targets: Any, weights: FloatArray) -> tuple[float, FloatArray]:
         columns = smooth.terms.columns(X)
-        penalties, strengths = smooth.diagonal, (1.0,)
+        penalties = smooth.diagonal
+        strengths: tuple[float, ...] = (1.0,)
         if self.roughness is None:
             penalties = log_odds_penalties(smooth) + self._ridge() * len(columns)
             strengths = STRENGTHS
