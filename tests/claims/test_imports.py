@@ -15,7 +15,7 @@ SUBJECTS = (
     "table_two",
 )
 COMMON = {"measures", "panels", "rationals", "statements", "volterra"}
-BENEATH = COMMON | {"experiments", "ledger", "other_papers", "sources"}
+BENEATH = COMMON | {"ledger", "sources"}
 ADAPTERS = {"implementations.layers_without_torch", "implementations.other_layers"}
 ARROWS = (
     dict.fromkeys(SUBJECTS, COMMON)
@@ -27,7 +27,6 @@ ARROWS = (
     | {"records": {"ledger", "sources", "statements", "implementations.backends_judged"} | ADAPTERS}
     | {"benchmarks": {"records.markdown"}}
     | {module: set() for module in BENEATH}
-    | {"ledger": {"experiments", "other_papers"}}
     | {"__init__": set(), "__main__": {"ledger", "records.store", "sources"}}
 )
 """What a folder or a file of the package may import of others in it."""
