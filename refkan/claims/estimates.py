@@ -228,7 +228,7 @@ def shown_by_tables(
 
     Examples
     --------
-    >>> from refkan.claims import shown_by_tables
+    >>> from refkan.claims.estimates import shown_by_tables
     >>> errors = {seed: 100.0 if seed % 5 == 0 else 1.0 for seed in range(25)}  # one run in five goes bad
     >>> shown_by_tables("tables with a mean below 2", errors, at_most=2.0).told()
     'tables with a mean below 2 0.289 [0, 0.522]'

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from refkan.conformance.cases import CONVENTIONS, Case, LayerSpec
     from refkan.conformance.cases.catalogue import catalogue
     from refkan.conformance.identification import identify
-    from refkan.conformance.judging.findings import Finding
     from refkan.conformance.judging.judge import Judge
     from refkan.conformance.judging.suite import parametrize_with_cases, pytest_suite
     from refkan.conformance.programs.program_proofs import prove
@@ -35,7 +34,6 @@ __all__ = [
     "Capabilities",
     "Case",
     "EfficientKanAdapter",
-    "Finding",
     "JaxAdapter",
     "Judge",
     "LayerSpec",
@@ -59,7 +57,6 @@ if not TYPE_CHECKING:
         "adapters.bases.torch_base": "TorchAdapter",
         "cases": "CONVENTIONS Case LayerSpec catalogue",
         "identification": "identify",
-        "judging.findings": "Finding",
         "judging.judge": "Judge",
         "judging.suite": "parametrize_with_cases pytest_suite",
         "programs.program_proofs": "prove",

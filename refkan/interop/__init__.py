@@ -7,7 +7,7 @@ function in C, with a proven bound of its errors. No library is imported before 
 model of it is handed in; files in `.npz` need none.
 """
 
-from refkan.interop.c_code.c_export import ExportedCode, export_c
+from refkan.interop.c_code.c_export import export_c
 from refkan.interop.jax_functions import as_jax
 from refkan.interop.kan_edges import ConversionError, refined
 from refkan.interop.model_files import read_model
@@ -25,7 +25,6 @@ from refkan.interop.torch_modules import as_torch
 
 __all__ = [
     "ConversionError",
-    "ExportedCode",
     "as_jax",
     "as_torch",
     "export_c",

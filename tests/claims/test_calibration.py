@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from refkan.claims import estimate, shown_by_tables
+from refkan.claims import estimate
 from refkan.claims.calibration import (
     SIZES,
     accepted,
@@ -18,6 +18,7 @@ from refkan.claims.calibration import (
     present,
     rates,
 )
+from refkan.claims.estimates import shown_by_tables
 from refkan.claims.seed_intervals import LEAST_LEVEL, LEVEL, rank
 from tests.shared.refusals import refused
 

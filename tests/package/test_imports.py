@@ -281,7 +281,7 @@ def test_the_table_names_every_file_and_folder_and_no_other():
     rows = [line for line in TABLE.splitlines() if line.startswith("| `")]
     table = set().union(*map(named, rows))
     assert not {name for name in table if not (ROOT / name).exists()}
-    there = {"docs", "tests", "validation"}
+    there = {"docs", "examples", "tests", "validation"}
     for folder in (ROOT / "refkan", ROOT / "validation"):
         held = {p for p in folder.iterdir() if p.suffix in (".py", ".toml") or (p / "__init__.py").exists()}
         there |= {p.relative_to(ROOT).as_posix() for p in held if not p.name.startswith("__")}

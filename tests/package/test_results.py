@@ -37,7 +37,7 @@ KEPT = Path(__file__).parent / "results.json"
 
 PROVEN = (
     r"analysis\.exact\..*|conformance\..*|truth\..*|Enclosure|CertifiedSpectrum|Judge|Case|LayerSpec|Capabilities|"
-    r"Evaluation|interop\.read_model|analysis\.conditioning\.to_json|"
+    r"Evaluation|interop\.(read_model|export_c)|analysis\.conditioning\.to_json|"
     r"(networks\.layers\.(?!layer|linearization|functions|knot_layers)\w+\.)?("
     + "|".join({type(layer).__name__ for layer in PLAIN_LAYERS})
     + r")(\..*)?"

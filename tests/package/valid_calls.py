@@ -3,7 +3,6 @@
 # ruff: noqa: C408, E501  parameters are named as in calls
 
 import inspect
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -62,13 +61,11 @@ VALUES = dict(
 )  # fmt: skip
 """By the name of a parameter, where its callable says nothing else in `CALLS`."""
 
-COINS = rk.claims.calibration.populations()["share 0.5"]
-
 OBJECTS = {
     "ChangeOfBasis": rk.ChangeOfBasis(SPACE), "SplineSpace": SPACE, "Network": NET, "LeastSquares": PROBLEM, "CrossEntropy": CrossEntropy(NET, X, np.arange(8) % 2),
     "Collocation": COLLOCATION, "Attention": rk.Attention(8), "Side": SIDE, "Term": TERM,
     "Spectrum": SPECTRUM,
-    "Population": COINS, "Estimate": ESTIMATE, "Reading": READING, "Beside": BESIDE,
+    "Estimate": ESTIMATE, "Reading": READING, "Beside": BESIDE,
     "Factor": FACTOR, "Jet": JET,
     "Grid": claims.Grid("toy", (FACTOR,), (), lambda cell: {"loss": 1.0}), "Judge": conformance.Judge(Refkan()),
     "Readings": claims.Readings([READING, claims.Reading({"start": "normal"}, False, "2", cells=(BESIDE,), calibration=(BESIDE,)), claims.Reading({"start": "cubic"}, None, "3", corrected=True, size="9 points", reduced=True)], left=[{"start": "x"}]),
@@ -167,7 +164,6 @@ CALLS = {
     "interop.to_state": dict(net=interop.from_state(SAVED)[0], theta=interop.from_state(SAVED)[1], state=SAVED),
     "interop.read_model": dict(path="model.npz"),
     "interop.export_c": dict(net=LINE.net, theta=np.ones(3), box=[[0.0, 1.0]], path="model.c", leaves=1),
-    "interop.c_code.c_export.ExportedCode": dict(path=Path("a.c"), certificate=Path("a.json"), dtype="float64", bound=1.0, leaves=1),
     # problems, training
     "training.problems.allen_cahn.reference": dict(modes=256, tolerance=1.0),
     # plots
@@ -185,12 +181,7 @@ CALLS = {
     "claims.readings.Readings": dict(results=[READING]),
     "claims.readings.Readings.verdict": dict(id="A1"),
     "claims.decide": dict(estimates=[ESTIMATE]), "claims.twin": dict(estimates=[ESTIMATE]),
-    "claims.invented_runs.Population": dict(name="a", draw=COINS.draw, truths={"share": 0.5}),
     "claims.invented_runs.Population.rows": dict(rng=np.random.default_rng(0), samples=1, size=5),
-    "claims.calibration.Paper": dict(population=COINS, statistic="share", size=5, bound=0.5),
-    "claims.calibration.accepted": dict(population=COINS, size=5, samples=2),
-    "claims.calibration.coverage": dict(population=COINS, statistic="share", size=5, samples=2),
-    "claims.calibration.judged": dict(chosen=[], repeats=1), "claims.calibration.rates": dict(counts={"true": 1}),
     "claims.exactly": dict(name="a", value=1.0),
     "claims.rows.Row": dict(id="A1", source="a", claim="b", measured="c", criterion="d"),
     "claims.verdicts.Figure": dict(caption="a", png=b"1"),

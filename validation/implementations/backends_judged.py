@@ -15,10 +15,11 @@ from typing import Any
 
 from refkan.base import Frozen
 from refkan.claims import Verdict, judge
-from refkan.conformance import Adapter, Finding, Judge, catalogue, identify
+from refkan.conformance import Adapter, Judge, catalogue, identify
 from refkan.conformance.adapters import backends
 from refkan.conformance.adapters.backends import EfficientKan, Pykan
 from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.findings import Finding
 from refkan.conformance.reports.findings_reported import causes, counts, hint_line, line
 from tests.broken_layers.plain_numpy import PlainNumpy
 from validation.implementations.published_layers import (

@@ -15,7 +15,8 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, exactly, judge, twin
-from refkan.training.adaptivity import sampled, with_random_knots
+from refkan.training.adaptivity import sampled
+from refkan.training.adaptivity.cut_networks import with_random_knots
 from validation.knots.adaptive_runs import LINE, VP, Setting, final, refine, spaced
 from validation.statements import Progress, Resume, RunSize, answers, each_part, quick_and_full
 

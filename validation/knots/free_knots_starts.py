@@ -17,7 +17,8 @@ import numpy as np
 
 import refkan as rk
 from refkan.claims import Estimate, Verdict, decide, estimate, twin
-from refkan.training.adaptivity import Fixed, sampled, with_random_knots
+from refkan.training.adaptivity import Fixed, sampled
+from refkan.training.adaptivity.cut_networks import with_random_knots
 from validation.knots.adaptive_runs import LINE, VP, rms, spaced
 from validation.statements import Progress, Resume, RunSize, answers, each_part, quick_and_full
 

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from refkan.base.atomic_files import write_atomically
-from refkan.conformance import Adapter, Finding, Judge, catalogue
+from refkan.conformance import Adapter, Judge, catalogue
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases import QUANTITIES
 from refkan.conformance.judging import findings as f
+from refkan.conformance.judging.findings import Finding
 from refkan.conformance.judging.proofs import proven
 from refkan.conformance.reports.defects import error_of, in_short
 from refkan.conformance.reports.findings_reported import line

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from refkan.claims import Estimate, estimate, shown_by_tables
+from refkan.claims import Estimate, estimate
+from refkan.claims.estimates import shown_by_tables
 from refkan.claims.seed_intervals import TABLE
 from validation.statements import AS_PUBLISHED, ByCells, Cells, exchanged, levelled, ratios, times
 from validation.table_two.cells_of_table import FIDELITIES, MLPS, PUBLISHED, UNIT

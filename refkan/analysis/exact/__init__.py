@@ -8,12 +8,12 @@ independent program checks. A result holds exactly, or an error says what is mis
 python-flint is imported on use. Without it every function raises an ImportError that says how to install it.
 """
 
-from refkan.analysis.exact.enclosures.boxes import Bounds, bounding_box, enclose
+from refkan.analysis.exact.enclosures.boxes import bounding_box, enclose
 from refkan.analysis.exact.nodes.extremes_over_boxes import extrema, lipschitz_constant, sup_difference
 from refkan.analysis.exact.nodes.pruning import pruned
 from refkan.analysis.exact.ranks.ranks import certified_rank
 from refkan.analysis.exact.solutions.certified_solutions import certified_error
-from refkan.analysis.exact.spectra.certified_spectra import CertifiedSpectrum, certified_spectrum
+from refkan.analysis.exact.spectra.certified_spectra import certified_spectrum
 from refkan.analysis.exact.spectra.condition_numbers import (
     certified_condition_number,
     certified_gauss_newton_condition,
@@ -21,8 +21,6 @@ from refkan.analysis.exact.spectra.condition_numbers import (
 )
 
 __all__ = [
-    "Bounds",
-    "CertifiedSpectrum",
     "bounding_box",
     "certified_condition_number",
     "certified_error",

@@ -45,7 +45,7 @@ class ExportedCode(Frozen):
     Examples
     --------
     >>> from pathlib import Path
-    >>> from refkan.interop import ExportedCode
+    >>> from refkan.interop.c_code.c_export import ExportedCode
     >>> ExportedCode(Path("f.c"), Path("f.json"), "float32", 1e-6, 32).bound
     1e-06
     """

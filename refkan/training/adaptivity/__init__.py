@@ -1,7 +1,7 @@
 r"""Adaptive refinement: error indicators, marking, exact bisection, and the refits that they are compared with."""
 
 from refkan.training.adaptivity.adaptive_minimization import minimize_adaptive
-from refkan.training.adaptivity.cut_networks import Cut, Fixed, with_random_knots
+from refkan.training.adaptivity.cut_networks import Cut, Fixed
 from refkan.training.adaptivity.indicators import sampled
 from refkan.training.adaptivity.strategies import Refinement
 
@@ -11,5 +11,4 @@ __all__ = [
     "Refinement",
     "minimize_adaptive",
     "sampled",
-    "with_random_knots",
 ]

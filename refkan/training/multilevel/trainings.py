@@ -11,8 +11,9 @@ from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.kernels.engine_choice import current_engine
 from refkan.networks import Network
 from refkan.training.multilevel.fingerprints import fingerprint
-from refkan.training.optimizers import History, Result, State, minimize
+from refkan.training.optimizers import Result, State, minimize
 from refkan.training.optimizers.progress import Report, note
+from refkan.training.optimizers.results import History
 from refkan.training.optimizers.run import STOPPED
 
 Trainer = Callable[..., Result]

@@ -16,10 +16,9 @@ Examples
 """
 
 from refkan.training.optimizers.minimization import minimize
-from refkan.training.optimizers.results import History, Result, State
+from refkan.training.optimizers.results import Result, State
 
 __all__ = [
-    "History",
     "Result",
     "State",
     "minimize",

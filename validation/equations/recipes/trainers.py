@@ -14,8 +14,8 @@ from refkan.base import Checked, FloatArray, Frozen, IntArray, Natural, RandomSo
 from refkan.base.arguments import as_generator, check_count, check_type
 from refkan.training.losses import Attention, Collocation
 from refkan.training.losses.terms import Term
-from refkan.training.optimizers import History, Result, State, minimize
-from refkan.training.optimizers.results import counted_on
+from refkan.training.optimizers import Result, State, minimize
+from refkan.training.optimizers.results import History, counted_on
 from refkan.training.optimizers.run import STOPPED
 
 
