@@ -74,6 +74,9 @@ def add_conform(commands: Commands) -> None:
         "--prove", action="store_true",
         help="run the layer's own program in exact arithmetic, for all inputs, and judge no cases",
     )  # fmt: skip
+    p.add_argument(
+        "--certificate", type=path, metavar="FILE", help="with --prove: what check_program_proof.py checks, as JSON"
+    )
     p.add_argument("--list", action="store_true", help="show the keys of the cases that would be judged")
     p.add_argument(
         "--import-timeout", type=seconds, default=120.0, metavar="SECONDS",
@@ -152,6 +155,8 @@ def _prove(chosen: argparse.Namespace) -> int:
     proof = prove(load(chosen.backend, chosen.argument))
     print(proof)
     statuses = {each.status for each in proof.statements}
+    if chosen.certificate is not None and "proven" in statuses:
+        proof.save(chosen.certificate)
     if "refuted" in statuses or "proven" not in statuses:
         return FAILED
     return OK
@@ -288,7 +293,7 @@ def _compared(found: list[d.Defect], known: dict[str, set[str]]) -> int:
 
 def _check_files(chosen: argparse.Namespace) -> None:
     """Raise ValueError unless the requested files can be written."""
-    for option in ("json", "junit", "summary", "badge", "defects"):
+    for option in ("json", "junit", "summary", "badge", "defects", "certificate"):
         file = getattr(chosen, option)
         if file is not None and str(file) != "-":
             check_file(f"--{option}", file)

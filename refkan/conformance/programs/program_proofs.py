@@ -12,15 +12,20 @@ values of the variables, or there are values at which it does not.
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from os import PathLike
+from pathlib import Path
 from time import process_time
 from typing import Any
 
 import numpy as np
 
+from refkan.base.atomic_files import write_atomically
+from refkan.base.json_data import to_bytes
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.programs.counterexample_scripts import script
 from refkan.conformance.programs.layer_formulas import Formulas
+from refkan.conformance.programs.proof_certificates import certificate
 from refkan.conformance.programs.regions import Layer, layers
 from refkan.conformance.programs.signs import RefusedError
 from refkan.conformance.programs.traced_layers import Symbols, program_of
@@ -106,6 +111,8 @@ class Proof:
         sum of the sizes of its terms.
     seconds : float
         Of processor time.
+    adapter : Adapter or None
+        The backend, whose layers `save` traces.
 
     Examples
     --------
@@ -118,6 +125,7 @@ class Proof:
     statements: tuple[Statement, ...]
     rounding: float | None = None
     seconds: float = field(default=0.0, compare=False)
+    adapter: Adapter | None = field(default=None, compare=False, repr=False)
 
     @property
     def holds(self) -> bool:
@@ -133,6 +141,22 @@ class Proof:
     def refused(self) -> tuple[str, ...]:
         """Why statements were refused, each reason once."""
         return tuple(dict.fromkeys(each.reason for each in self.statements if each.status == "refused"))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a certificate of the statements that are proven, which `check_program_proof.py` checks.
+
+        Raises
+        ------
+        ValueError
+            If nothing is proven, or the backend is not traced by PyTorch or JAX.
+        """
+        if self.adapter is None:
+            raise ValueError("a certificate needs the backend; save a proof that `prove` returned")
+        proven: dict[str, list[str]] = {}
+        for each in self.statements:
+            if each.status == "proven":
+                proven.setdefault(each.layer, []).append(each.quantity)
+        write_atomically(Path(path), to_bytes(certificate(self.adapter, proven)))
 
     def __str__(self) -> str:
         lines = [f"{self.title}: {self._summary()} in {self.seconds:.1f} s of processor time"]
@@ -181,7 +205,7 @@ def prove(adapter: Adapter, quick: bool = False) -> Proof:
         statements += own
         if own[0].status == "proven":
             rounding.append(_rounding(adapter, layer.spec))
-    return Proof(adapter.title, tuple(statements), max(rounding, default=None), process_time() - began)
+    return Proof(adapter.title, tuple(statements), max(rounding, default=None), process_time() - began, adapter)
 
 
 def _statements(adapter: Adapter, layer: Layer) -> list[Statement]:

@@ -56,6 +56,7 @@ def regions_of(spec: LayerSpec, p: int, outside: bool, right_end: str, far: bool
     left, right = beyond
     if not far:
         regions += [Interval(low, high) for side in beyond for low, high in pairwise(side)]
+        regions += [t for side in beyond for t in side if t not in (a, b)]
     regions += [Interval(None, left[0]), Interval(right[-1], None)]
     return regions
 
@@ -122,7 +123,8 @@ def _layer(capabilities: Capabilities, kind: str, degree: int, size: str, one_sa
         return Layer(f"{name}, one sample", spec, tuple(((region,),) for region in choices[0]))
     if size == "as many inputs, outputs and samples":
         rows_of = [tuple(row[(s + p) % len(row)] for p, row in enumerate(choices)) for s in range(len(choices[0]))]
-        return Layer(name, spec, tuple(tuple(rows_of[k : k + P]) for k in range(0, len(rows_of) - P + 1, P)))
+        rows_of += rows_of[: -len(rows_of) % P]
+        return Layer(name, spec, tuple(tuple(rows_of[k : k + P]) for k in range(0, len(rows_of), P)))
     if P <= 2:
         samples = list(product(*choices))
     else:

@@ -11,7 +11,7 @@ import numpy as np
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.bases.jax_base import JaxAdapter
 from refkan.conformance.adapters.bases.torch_base import TorchAdapter
-from refkan.conformance.cases import LayerSpec
+from refkan.conformance.cases import LayerSpec, attribute
 from refkan.conformance.programs import arrays, jax_graphs, torch_graphs
 from refkan.conformance.programs.numbers import Exact, Field
 from refkan.conformance.programs.regions import Region
@@ -158,14 +158,33 @@ class _TorchProgram:
 
         return {"values": values, "second-derivatives": second, "gradients": gradients}[quantity]
 
-    def _graph(self, name: str) -> Any:
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The tensors that stand for coefficients and weights, in their order."""
+        return tuple(self.weights)
+
+    def trace_name(self, quantity: str) -> str:
+        """Return which trace has a quantity."""
+        return "gradients" if quantity in ENTRIES else quantity
+
+    def linear_forms(self) -> dict[str, Any]:
+        """Each tensor as an array of forms in the variables w0, w1, ... of the papers' array, flattened."""
+        forms = {}
+        for name, tensor in self.weights.items():
+            given = self.spec.coefficients if name == "coefficients" else self.spec.part(name)
+            field = Field({}, [f"w{k}" for k in range(given.size)])
+            forms[name] = self._linear_form(field, name, tensor, _array(list(field.variables.values()), given.shape))
+        return forms
+
+    def graph_of(self, name: str) -> Any:
+        """Return a traced graph."""
         if name not in self.graphs:
             self.graphs[name] = torch_graphs.traced(self._function(name), self.examples, self.others)
         return self.graphs[name]
 
     def __call__(self, quantity: str, symbols: Symbols) -> Any:
         entry = ENTRIES.get(quantity)
-        graph = self._graph(quantity if entry is None else "gradients")
+        graph = self.graph_of(self.trace_name(quantity))
         stands = {"coefficients": symbols.coefficients, **symbols.weights}
         held = {
             id(tensor): self._linear_form(symbols.field, name, tensor, stands[name])
@@ -241,16 +260,37 @@ class _JaxProgram:
         dy, direction = np.ones((len(x), self.spec.n_outputs)), np.ones(x.shape)
         return [self.adapter.tensor(each, self.spec.dtype) for each in (x, dy, direction)]
 
-    def __call__(self, quantity: str, symbols: Symbols) -> Any:
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The arguments that stand for coefficients and weights, in their order."""
+        return ("coefficients", *(part for _, part in self._sorted_parts()))
+
+    def _sorted_parts(self) -> list[tuple[str, str]]:
+        """Attributes and names of parts; JAX sorts the keys of a mapping."""
+        return sorted((attribute(part), part) for part in self.spec.parts)
+
+    def trace_name(self, quantity: str) -> str:
+        """Return which trace has a quantity."""
+        return quantity
+
+    def linear_forms(self) -> dict[str, Any]:
+        """The arguments are the papers' arrays."""
+        return dict.fromkeys(self.held)
+
+    def graph_of(self, quantity: str) -> Any:
+        """Return a traced jaxpr."""
         if quantity not in self.programs:
             parts = dict(self.model.parts[0]) if self.model.parts else {}
             examples, others = (
                 [*self._arrays_at(x), self.model.coefficients[0], parts] for x in _inputs(self.spec, self.count)
             )
             self.programs[quantity] = jax_graphs.traced(self._function(quantity), examples, others)
-        weights = [symbols.weights[part] for part in sorted(symbols.weights)]  # JAX sorts the keys of a mapping
+        return self.programs[quantity]
+
+    def __call__(self, quantity: str, symbols: Symbols) -> Any:
+        weights = [symbols.weights[part] for _, part in self._sorted_parts()]
         inputs = [symbols.x, symbols.dy, symbols.direction, symbols.coefficients, *weights]
-        (result,) = jax_graphs.run(self.programs[quantity], symbols.field, inputs)
+        (result,) = jax_graphs.run(self.graph_of(quantity), symbols.field, inputs)
         return result
 
 
