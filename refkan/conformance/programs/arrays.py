@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from refkan.conformance.programs import numbers
-from refkan.conformance.programs.numbers import Exact, Field
-from refkan.conformance.programs.signs import RefusedError
-from refkan.conformance.programs.undefined import Undefined
+from refkan.conformance.programs.fields import numbers
+from refkan.conformance.programs.fields.numbers import Exact, Field
+from refkan.conformance.programs.fields.signs import RefusedError
+from refkan.conformance.programs.fields.undefined import Undefined
 
 Array = Any
 """A NumPy array: of objects for floats, of bool or int64 otherwise."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from refkan.conformance.programs import arrays
 from refkan.conformance.programs.arrays import along
-from refkan.conformance.programs.signs import RefusedError
-from refkan.conformance.programs.undefined import NAN
+from refkan.conformance.programs.fields.signs import RefusedError
+from refkan.conformance.programs.fields.undefined import NAN
 
 
 def _slice(a: Any, axis: int = 0, start: Any = None, end: Any = None, step: int = 1) -> tuple[slice, ...]:

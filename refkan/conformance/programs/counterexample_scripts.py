@@ -8,8 +8,8 @@ import numpy as np
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.cases.specs import attribute
+from refkan.conformance.programs.fields.signs import Interval
 from refkan.conformance.programs.regions import Region
-from refkan.conformance.programs.signs import Interval
 
 CALLS = {
     "values": "adapter.forward(model, x)",

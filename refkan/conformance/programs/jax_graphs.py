@@ -11,9 +11,9 @@ import numpy as np
 
 from refkan.base.extras import needed
 from refkan.conformance.programs import arrays
-from refkan.conformance.programs.numbers import Field
-from refkan.conformance.programs.signs import RefusedError
-from refkan.conformance.programs.undefined import NAN
+from refkan.conformance.programs.fields.numbers import Field
+from refkan.conformance.programs.fields.signs import RefusedError
+from refkan.conformance.programs.fields.undefined import NAN
 
 
 def traced(function: Callable[..., Any], examples: Sequence[Any], others: Sequence[Any] = ()) -> Any:

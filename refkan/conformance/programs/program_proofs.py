@@ -24,12 +24,12 @@ from refkan.base.json_data import to_bytes
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.programs.counterexample_scripts import script
+from refkan.conformance.programs.fields.signs import RefusedError
+from refkan.conformance.programs.fields.undefined import Undefined
 from refkan.conformance.programs.layer_formulas import Formulas
 from refkan.conformance.programs.proof_certificates import certificate
 from refkan.conformance.programs.regions import Layer, layers
-from refkan.conformance.programs.signs import RefusedError
 from refkan.conformance.programs.traced_layers import Symbols, program_of
-from refkan.conformance.programs.undefined import Undefined
 
 QUANTITIES = ("values", "coefficient-gradients", "input-gradients", "second-derivatives")
 NEEDS = {

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.programs.fields.signs import Interval
 from refkan.conformance.programs.regions import Layer, Region, layers
-from refkan.conformance.programs.signs import Interval
 from refkan.conformance.programs.torch_graphs import PLACEMENT
 from refkan.conformance.programs.traced_layers import ENTRIES, program_of
 
@@ -55,7 +55,7 @@ def _layer(adapter: Adapter, layer: Layer, quantities: Sequence[str], graphs: li
     held: list[str] = []
     runs = []
     for batch in layer.batches:
-        program = program_of(adapter, spec, len(batch))
+        program: Any = program_of(adapter, spec, len(batch))
         if not hasattr(program, "graph_of"):
             raise ValueError("a certificate has traced programs; this one is called with object arrays")
         tensors, held = program.linear_forms(), program.held

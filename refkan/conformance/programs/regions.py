@@ -11,7 +11,7 @@ import numpy as np
 from refkan.conformance.adapters.adapter import Capabilities
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.cases.specs import PARTS, PER_NODE, attribute
-from refkan.conformance.programs.signs import Interval
+from refkan.conformance.programs.fields.signs import Interval
 
 Region = Interval | Fraction
 """Where one input is: anywhere in an open interval, or at a point."""

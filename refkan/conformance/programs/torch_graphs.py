@@ -11,8 +11,8 @@ import numpy as np
 from refkan.base.extras import needed
 from refkan.conformance.programs import arrays
 from refkan.conformance.programs.aten_operations import OPERATIONS
-from refkan.conformance.programs.numbers import Field
-from refkan.conformance.programs.signs import RefusedError
+from refkan.conformance.programs.fields.numbers import Field
+from refkan.conformance.programs.fields.signs import RefusedError
 
 
 def traced(function: Callable[..., Any], examples: Sequence[Any], others: Sequence[Any] = ()) -> Any:

@@ -13,9 +13,9 @@ from refkan.conformance.adapters.bases.jax_base import JaxAdapter
 from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.cases import LayerSpec, attribute
 from refkan.conformance.programs import arrays, jax_graphs, torch_graphs
-from refkan.conformance.programs.numbers import Exact, Field
+from refkan.conformance.programs.fields.numbers import Exact, Field
+from refkan.conformance.programs.fields.signs import Interval, RefusedError
 from refkan.conformance.programs.regions import Region
-from refkan.conformance.programs.signs import Interval, RefusedError
 
 
 @dataclass(frozen=True)

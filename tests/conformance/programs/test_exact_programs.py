@@ -10,8 +10,8 @@ from refkan.conformance import Adapter, Capabilities
 from refkan.conformance.adapters.backends.plain_layers import CAPABILITIES, PlainJax, PlainTorch, basis, evaluated
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.programs import prove
+from refkan.conformance.programs.fields.signs import Interval
 from refkan.conformance.programs.regions import layers, regions_of
-from refkan.conformance.programs.signs import Interval
 
 pytest.importorskip("flint")
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refkan.conformance.programs import numbers
-from refkan.conformance.programs.numbers import Field
-from refkan.conformance.programs.signs import Interval, RefusedError, sign_on
-from refkan.conformance.programs.undefined import NAN
+from refkan.conformance.programs.fields import numbers
+from refkan.conformance.programs.fields.numbers import Field
+from refkan.conformance.programs.fields.signs import Interval, RefusedError, sign_on
+from refkan.conformance.programs.fields.undefined import NAN
 
 pytest.importorskip("flint")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from refkan.conformance.programs import arrays, aten_operations, jax_graphs, torch_graphs
-from refkan.conformance.programs.numbers import Field
-from refkan.conformance.programs.signs import RefusedError
+from refkan.conformance.programs.fields.numbers import Field
+from refkan.conformance.programs.fields.signs import RefusedError
 
 pytest.importorskip("flint")
 

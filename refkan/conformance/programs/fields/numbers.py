@@ -11,8 +11,8 @@ from fractions import Fraction
 from typing import Any
 
 from refkan.base.extras import needed
-from refkan.conformance.programs.signs import Interval, RefusedError, as_fraction, sign, sign_on
-from refkan.conformance.programs.undefined import INFINITY, MINUS_INFINITY, NAN, NOT_FINITE, Undefined
+from refkan.conformance.programs.fields.signs import Interval, RefusedError, as_fraction, sign, sign_on
+from refkan.conformance.programs.fields.undefined import INFINITY, MINUS_INFINITY, NAN, NOT_FINITE, Undefined
 
 
 class Field:

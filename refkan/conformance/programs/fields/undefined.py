@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from refkan.conformance.programs.signs import RefusedError, sign
+from refkan.conformance.programs.fields.signs import RefusedError, sign
 
 
 class Undefined:
