@@ -263,7 +263,7 @@ def _deliver(
         "junit": lambda: reports.to_junit(title, findings),
     }
     for option, content in contents.items():
-        file = getattr(chosen, option)
+        file = getattr(chosen, option, None)
         if file is not None and str(file) != "-":
             write_atomically(file, content())
     if str(chosen.json) == "-":
@@ -294,7 +294,7 @@ def _compared(found: list[d.Defect], known: dict[str, set[str]]) -> int:
 def _check_files(chosen: argparse.Namespace) -> None:
     """Raise ValueError unless the requested files can be written."""
     for option in ("json", "junit", "summary", "badge", "defects", "certificate"):
-        file = getattr(chosen, option)
+        file = getattr(chosen, option, None)
         if file is not None and str(file) != "-":
             check_file(f"--{option}", file)
     if chosen.baseline is not None:

@@ -19,7 +19,7 @@ from refkan.analysis.exact.certificates.statements import Posed, monotonicity
 from refkan.estimators import SplineClassifier, SplineRegressor
 from refkan.estimators.bounded_factors import LEAST_RISE
 from refkan.estimators.smooth_terms import Penalties, Smooth, Terms
-from refkan.training.losses import Penalized
+from refkan.training.losses.penalized import Penalized
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 

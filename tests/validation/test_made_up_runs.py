@@ -146,7 +146,7 @@ def test_b1_names_what_must_be_installed():
     assert backends_judged.needed(dict.fromkeys(without)) == "the extra backends"
     copy = "a copy of efficient-kan (EFFICIENT_KAN)"
     assert backends_judged.needed({}) == f"the extra backends and {copy}"
-    assert backends_judged.needed(dict.fromkeys(every.keys() - {backends_judged.efficient_kan})) == copy
+    assert backends_judged.needed(dict.fromkeys(every.keys() - {backends_judged.EfficientKan})) == copy
 
 
 def test_b1_asks_every_trap_by_its_name_and_no_alarm(monkeypatch):

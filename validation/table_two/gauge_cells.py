@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims import Cell, Factor, Grid
+from refkan.claims import Factor, Grid
+from refkan.claims.cells import Cell
 from validation.table_two.cells_of_table import (
     BASES,
     FIDELITIES,

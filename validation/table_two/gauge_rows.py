@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from refkan.claims import Beside, Cell, Estimate, Reading, Verdict, estimate
-from refkan.claims.cells import Found, records
+from refkan.claims import Beside, Estimate, Reading, Verdict, estimate
+from refkan.claims.cells import Cell, Found, records
 from validation.statements import ByCells, Cells, Change, Progress, Resume, answers, named
 from validation.table_two.cells_of_table import BASES, UNIT
 from validation.table_two.cells_of_table import SEEDS as OF_TABLE

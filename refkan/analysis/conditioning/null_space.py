@@ -65,9 +65,10 @@ def null_vectors(net: Network, theta: Any, x: Any, translations: bool = False) -
     Examples
     --------
     >>> import numpy as np, refkan as rk
+    >>> from refkan.analysis.conditioning.null_space import null_vectors
     >>> x = np.random.default_rng(0).uniform(size=(500, 2))
     >>> net, theta = rk.kan([2, 5, 1], order=3, intervals=4).initialize(np.random.default_rng(1), x)
-    >>> Z = rk.conditioning.null_vectors(net, theta, x)
+    >>> Z = null_vectors(net, theta, x)
     >>> Z.shape, bool(np.abs(net.jacobian(theta, x) @ Z).max() < 1e-12)
     ((90, 9), True)
     """

@@ -41,7 +41,7 @@ class ProductsAtPoint:
     >>> from refkan.networks.hessians.points import Points
     >>> x = np.random.default_rng(0).uniform(size=(50, 1))
     >>> net, theta = rk.kan([1, 2, 1], order=3, intervals=2).initialize(np.random.default_rng(1), x)
-    >>> products = rk.hessians.ProductsAtPoint(Points.check(net, theta, x, weights=None))
+    >>> products = ProductsAtPoint(Points.check(net, theta, x, weights=None))
     >>> v = np.ones(net.n_params)
     >>> bool(np.allclose(products.gauss_newton(v), rk.hessians.gauss_newton(net, theta, x) @ v, rtol=1e-12))
     True

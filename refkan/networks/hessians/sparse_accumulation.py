@@ -165,9 +165,10 @@ def choose_path(
     Examples
     --------
     >>> import numpy as np, refkan as rk
+    >>> from refkan.networks.hessians.sparse_accumulation import choose_path
     >>> layer = rk.SplineLayer((rk.SplineSpace.uniform(order=3, intervals=400),), n_outputs=1)
     >>> form = layer.linearize(np.zeros(402), np.linspace(0.0, 1.0, 9)[:, None]).local_form()
-    >>> rk.hessians.choose_path([form], n_params=402, n_outputs=1, n_samples=10**5)
+    >>> choose_path([form], n_params=402, n_outputs=1, n_samples=10**5)
     'sparse'
     """
     check_annotated(choose_path, locals())

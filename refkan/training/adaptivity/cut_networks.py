@@ -142,7 +142,7 @@ def with_random_knots(net: Network, rng: RandomSource, layers: Sequence[int] | N
     Examples
     --------
     >>> import numpy as np, refkan as rk
-    >>> from refkan.training.adaptivity import with_random_knots
+    >>> from refkan.training.adaptivity.cut_networks import with_random_knots
     >>> net = with_random_knots(rk.kan([1, 1], order=2, intervals=4), np.random.default_rng(0))
     >>> net.layers[0].spaces[0].breakpoints.round(3)
     array([0.   , 0.392, 0.977, 0.994, 1.   ])

@@ -57,7 +57,7 @@ def multistart(
         As for `minimize_multilevel`.
     draw : callable, optional
         (network, rng) -> the network that each start but the first begins with, such as
-        `refkan.training.adaptivity.with_random_knots`: where free knots end depends on where they start.
+        `refkan.training.adaptivity.cut_networks.with_random_knots`: where free knots end depends on where they start.
     checkpoint : Checkpoints or folder, optional
         Each stage of each start is stored and not computed again.
     progress : bool or callable

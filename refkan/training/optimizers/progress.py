@@ -28,9 +28,10 @@ class ProgressLines:
     Examples
     --------
     >>> import numpy as np, refkan as rk
+    >>> from refkan.training.optimizers.progress import ProgressLines
     >>> lines = []
     >>> problem = rk.LeastSquares(rk.kan([1, 1], order=2, intervals=1), [[0.0], [1.0]], [[1.0], [2.0]])
-    >>> options = {"learning_rate": 1.0, "progress": rk.training.optimizers.ProgressLines(lines.append, pause=0.0)}
+    >>> options = {"learning_rate": 1.0, "progress": ProgressLines(lines.append, pause=0.0)}
     >>> _ = rk.minimize(problem, [0.0, 0.0], "gd", steps=1, **options)
     >>> [line.partition(", gradient")[0] for line in lines]
     ['step 1 of 1, value 0.3125', 'gd: 1 steps done, value 0.3125']

@@ -32,8 +32,8 @@ class UndecidedError(ValueError):
 
     Examples
     --------
-    >>> from refkan import truth
-    >>> truth.interval([0.0, 1.0, 2.0, float("nan")], 1, 0.5)
+    >>> from refkan.truth.bases.outside import interval
+    >>> interval([0.0, 1.0, 2.0, float("nan")], 1, 0.5)
     Traceback (most recent call last):
     refkan.truth.arithmetic.number_types.UndecidedError: it is not decided whether 0.5 <= nan: balls that
         overlap need a higher precision (flint.ctx.prec) or exact numbers; NaN compares with nothing

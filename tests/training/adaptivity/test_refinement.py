@@ -8,9 +8,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import refkan as rk
 from refkan.splines.knots import FLOOR
-from refkan.training.adaptivity import Cut, Fixed, minimize_adaptive, refits, sampled, with_random_knots
+from refkan.training.adaptivity import Cut, Fixed, minimize_adaptive, refits, sampled
 from refkan.training.adaptivity.bisection import Mark, bisect
-from refkan.training.adaptivity.cut_networks import Freed
+from refkan.training.adaptivity.cut_networks import Freed, with_random_knots
 from refkan.training.adaptivity.indicators import layer_states
 from refkan.training.adaptivity.refits import UNIFORM_SHARE, curvature_breakpoints, quantile_breakpoints, refit_layer
 from refkan.training.multilevel.stages import Refined

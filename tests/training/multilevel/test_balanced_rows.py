@@ -4,7 +4,8 @@ import numpy as np
 
 import refkan as rk
 from refkan.networks import Network
-from refkan.training.multilevel import Refined, Stage, minimize_multilevel, multistart
+from refkan.training.multilevel import Stage, minimize_multilevel, multistart
+from refkan.training.multilevel.stages import Refined
 from tests.shared.refusals import refused
 from tests.training.multilevel.small_regressions import data
 

@@ -7,8 +7,8 @@ import pytest
 
 import refkan as rk
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.training.adaptivity import Cut, with_random_knots
-from refkan.training.adaptivity.cut_networks import Freed
+from refkan.training.adaptivity import Cut
+from refkan.training.adaptivity.cut_networks import Freed, with_random_knots
 from refkan.training.multilevel import Stage, multistart, trainings
 from refkan.training.multilevel.staged_results import interval_weight
 from refkan.training.multilevel.stages import Refined

@@ -37,8 +37,9 @@ def measure(configuration: Configuration, target: Target | None = None) -> Study
     Examples
     --------
     >>> import refkan as rk
+    >>> from refkan.analysis.conditioning.studies.studies import measure
     >>> (point,) = rk.conditioning.grid(["spline"], [[2, 3, 1]], [3], [4], samples=100)
-    >>> row = rk.conditioning.measure(point)
+    >>> row = measure(point)
     >>> row.n_params, row.rank, row.analytic_nullity
     (54, 49, 5)
     """

@@ -51,8 +51,8 @@ class Configuration(Checked):
 
     Examples
     --------
-    >>> import refkan as rk
-    >>> str(rk.conditioning.Configuration("relu", [2, 5, 1], order=3, intervals=8))
+    >>> from refkan.analysis.conditioning.studies.study_rows import Configuration
+    >>> str(Configuration("relu", [2, 5, 1], order=3, intervals=8))
     'relu [2, 5, 1] r=3 n=8 seed 0'
     """
 
@@ -185,8 +185,9 @@ class StudyRow(Frozen, eq=True):
     Examples
     --------
     >>> import refkan as rk
+    >>> from refkan.analysis.conditioning.studies.studies import measure
     >>> (point,) = rk.conditioning.grid(["spline"], [[1, 1]], [2], [4], samples=50)
-    >>> row = rk.conditioning.measure(point)
+    >>> row = measure(point)
     >>> row.rank, row.flags
     (5, ())
     """
@@ -265,8 +266,9 @@ def to_json(study: Study) -> bytes:
     Examples
     --------
     >>> import json, refkan as rk
+    >>> from refkan.analysis.conditioning.studies.study_rows import to_json
     >>> study = rk.conditioning.study(rk.conditioning.grid(["spline"], [[1, 1]], [2], [4], samples=50))
-    >>> (row,) = json.loads(rk.conditioning.to_json(study))
+    >>> (row,) = json.loads(to_json(study))
     >>> row["kind"], row["rank"]
     ('spline', 5)
     """

@@ -44,7 +44,7 @@ class PrunedEdge(Frozen):
 
     Examples
     --------
-    >>> from refkan.analysis.exact import PrunedEdge
+    >>> from refkan.analysis.exact.nodes.pruning import PrunedEdge
     >>> PrunedEdge(layer=0, output=0, input=1, kind="line", bound=0.01).kind
     'line'
     """

@@ -204,7 +204,8 @@ class Eigenpairs(Frozen, eq=True):
     Examples
     --------
     >>> import refkan as rk
-    >>> pairs = rk.exact.eigenpairs(rk.SplineSpace.uniform(order=2, intervals=3))
+    >>> from refkan.analysis.exact.spectra.condition_numbers import eigenpairs
+    >>> pairs = eigenpairs(rk.SplineSpace.uniform(order=2, intervals=3))
     >>> all(low.high < high.low for low, high in zip(pairs.values, pairs.values[1:])), pairs.sign_changes
     (True, (0, 1, 2, 3))
     """
