@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from refkan.claims.reporting.reading_tables import estimate_cells
 from refkan.claims.running import capsule
 from refkan.claims.running.console import table
 from refkan.claims.running.discovery import ClaimFile
-from refkan.claims.running.outcomes import FileResult, gather, pack, status_of, unpack
+from refkan.claims.running.outcomes import FileResult, direction, gather, pack, status_of, unpack
 from refkan.claims.running.processes import in_words
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
@@ -308,3 +309,10 @@ def test_a_line_says_how_long_a_file_took_and_what_came_of_it():
     frames = "\n".join((*places, "other.py, line 2, in h"))
     crashed = replace(result, verdicts=(), error=f"{frames}\nZeroDivisionError: division by zero")
     assert in_words(crashed, {}).endswith("error: ZeroDivisionError: division by zero (name.py, line 9)")
+
+
+def test_a_record_that_depends_on_the_reading_is_not_contradicted_by_the_corrected_statement():
+    corrected = SimpleNamespace(estimates=(), status="holds as corrected")
+    assert direction("holds under some readings", corrected) == "undecided"
+    assert direction("holds", corrected) == "other direction"
+    assert direction("holds as corrected", corrected) == "not as printed either"

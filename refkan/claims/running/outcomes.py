@@ -128,6 +128,8 @@ def direction(recorded: str, verdict: Verdict) -> str:
     points = all(asked) if asked else verdict.status in AS_PRINTED
     if recorded == "undecided":
         return TOWARDS if points else AGAINST
+    if recorded == "holds under some readings" and verdict.status == "holds as corrected":
+        return "undecided"  # the record depends on the reading, and holds as corrected under the others
     if points != (recorded in AS_PRINTED):
         return OTHER
     return SAME if points else NEITHER
