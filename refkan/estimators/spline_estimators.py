@@ -26,13 +26,11 @@ from refkan.training.losses.cross_entropy import class_probabilities
 class SplineRegressor(RegressorMixin, SplineEstimator):
     r"""Regression by a spline network whose structure and roughness the data choose.
 
-    The model is one of three networks, named by `structure_`:
-
-    * "additive", ``f(x) = sum_p phi_p(x_p)``, one spline for each input;
-    * "interactions": further splines along directions in the planes of pairs of inputs, and in the spaces of triples,
-      whose products explain the residual of the additive model. These are nodes of a hidden layer whose first edges are
-      straight lines, as in ``x y = ((x + y)^2 - (x - y)^2)/4``;
-    * "hidden layer": the same network with all its edges trained, or one of given widths.
+    The model is one of three networks, named by `structure_`. "additive" is ``f(x) = sum_p phi_p(x_p)``, one spline for
+    each input. "interactions" has further splines along directions in the planes of pairs of inputs, and in the spaces
+    of triples, whose products explain the residual of the additive model: nodes of a hidden layer whose first edges are
+    straight lines, as in ``x y = ((x + y)^2 - (x - y)^2)/4``. "hidden layer" is the same network with all its edges
+    trained, or one of given widths.
 
     Additive models and interactions are linear in their coefficients, and their minimum is unique. Without a given
     roughness the smoothing parameter of each spline maximises the marginal likelihood (Wood and Fasiolo, Biometrics 73,
