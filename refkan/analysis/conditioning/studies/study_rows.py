@@ -268,9 +268,8 @@ def to_json(study: Study) -> bytes:
     >>> import json, refkan as rk
     >>> from refkan.analysis.conditioning.studies.study_rows import to_json
     >>> study = rk.conditioning.study(rk.conditioning.grid(["spline"], [[1, 1]], [2], [4], samples=50))
-    >>> (row,) = json.loads(to_json(study))
-    >>> row["kind"], row["rank"]
-    ('spline', 5)
+    >>> [(row["kind"], row["rank"]) for row in json.loads(to_json(study))]
+    [('spline', 5)]
     """
     check_annotated(to_json, locals())
     return to_bytes([row.as_dict() for row in study.rows])
