@@ -146,6 +146,16 @@ def test_descent_does_not_move_shifts(method):
 
 
 @pytest.mark.usefixtures("plain")
+def test_adam_moves_no_shift_that_is_one_parameter():
+    """The gradient of the coefficient of T_0 before the map is zero, but for rounding."""
+    problem, theta = problem_of(NetworkCase("chebyshev", "min-max"))
+    steps = np.abs(rk.minimize(problem, theta, "adam", 15, learning_rate=0.01).theta - theta)
+    of_edges = problem.net.unpack(steps)[0]["coefficients"]
+    assert of_edges[:, :, 0].max() < 1e-6
+    assert of_edges[:, :, 1:].min() > 1e-3
+
+
+@pytest.mark.usefixtures("plain")
 def test_quasi_newton_steps_shrink_rows():
     """A step along a row changes no gradient along it, y . s = 0; nothing then holds the norm: some steps shrink it."""
     problem, theta = problem_of(NetworkCase("spline", "min-max"))
@@ -321,6 +331,23 @@ def test_at_a_tie_the_negative_gradient_may_lead_upwards():
         fall = (problem.value(theta - t * behind) - problem.value(theta)) / t
         assert fall == pytest.approx(-(behind @ behind), rel=1e-3)
     assert found >= 3
+
+
+@pytest.mark.usefixtures("plain")
+def test_whether_the_loss_rises_at_a_tie_depends_on_the_gauge():
+    """g_i . g_j of the row a v is 1/a^2 times what it is at v: of one tie some gauges rise, others do not."""
+    swap, changing = [1, 0, 2, 3, 4, 5], 0
+    for seed in range(60):
+        theta, y, net = tied(seed, TIED)
+        products = []
+        for a in (0.125, 8.0):
+            at = theta * np.where(np.arange(theta.size) < 2, a, 1.0)
+            gi = rk.LeastSquares(net, TIED, y).gradient(at)
+            gj = rk.LeastSquares(replace(net, statistics=TIED[swap]), TIED[swap], y[swap]).gradient(at)
+            products.append((gi @ gj, a**2 * (gi[:2] @ gj[:2])))
+        assert products[0][1] == pytest.approx(products[1][1], rel=1e-9, abs=1e-12)
+        changing += products[0][0] < 0 < products[1][0]
+    assert changing >= 3
 
 
 @pytest.mark.usefixtures("plain")
