@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.networks.layers.activations import relu_power
 from refkan.networks.node_maps import NODE_MAPS
 from tests.networks.gauge_cases import plain, rows_of, scaled, with_gauge  # noqa: F401  a fixture
 from tests.shared.factories import EVERY_NETWORK, POLICIES, NetworkCase, samples
@@ -25,6 +26,14 @@ def mixed(node_map="min-max", last="min-max"):
     )
     maps = (NODE_MAPS[node_map], NODE_MAPS["mean-std"], NODE_MAPS[last])
     return rk.Network(layers, maps).initialize(np.random.default_rng(11), samples(60))
+
+
+def test_powers_commute_with_powers_of_two():
+    z = np.random.default_rng(5).uniform(0.5, 1.0, 100_000)
+    for degree in (2, 3):
+        once, doubled = (relu_power(at, 3, degree) for at in (z, 2 * z))
+        for k in range(3):
+            assert np.array_equal(doubled[k], 2.0 ** (degree - k) * once[k])
 
 
 # The group

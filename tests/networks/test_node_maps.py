@@ -134,6 +134,16 @@ def test_a_small_but_real_spread_is_accepted(name):
     assert np.all(np.ptp(z, axis=0) > 0.1)
 
 
+@pytest.mark.parametrize("name", ["affine", *STATISTICS_MAPS])
+def test_a_spread_beyond_float64_is_refused(name):
+    """Else the scale were 0, and the node constant."""
+    Y = activations()
+    Y[:2, 1] = -1.5e308, 1.5e308
+    answer = "DegenerateNodeError: node 1 after layer 0 has (range|standard deviation) inf on the data, beyond float64"
+    with np.errstate(over="ignore", invalid="ignore"):
+        refused(lambda: node_maps.NODE_MAPS[name].bind(Y, DOMAINS, 0), answer)
+
+
 # --- constants of the wrong length, which compiled loops would read beyond their end
 
 

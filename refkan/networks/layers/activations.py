@@ -89,15 +89,26 @@ def identity(z: Array, count: int) -> Array:
 
 
 def relu_power(z: Array, count: int, degree: int) -> Array:
-    """Return max(z, 0)^degree and its derivatives."""
+    """Return max(z, 0)^degree and its derivatives.
+
+    Powers are products: doubling z multiplies them by 2^degree exactly, which NumPy's `z**3` does not promise.
+    """
     right = z.real >= 0
     simple = degree == 1 and not np.iscomplexobj(z)  # one pass: this is what networks of ReLUs spend their time on
     rows = np.empty((count, *z.shape), z.dtype)
-    rows[0] = np.maximum(z, 0.0) if simple else np.where(z.real > 0, z**degree, 0.0)
+    rows[0] = np.maximum(z, 0.0) if simple else np.where(z.real > 0, product_power(z, degree), 0.0)
     for k in range(1, count):
         factor = float(np.prod(np.arange(degree, degree - k, -1)))
-        rows[k] = np.where(right, factor * z ** (degree - k), 0.0) if k < degree else right * factor
+        rows[k] = np.where(right, factor * product_power(z, degree - k), 0.0) if k < degree else right * factor
     return rows
+
+
+def product_power(z: Array, degree: int) -> Array:
+    """Return z^degree, degree >= 1, as a product from the left."""
+    power = z
+    for _ in range(degree - 1):
+        power = power * z
+    return power
 
 
 def tanh(z: Array, count: int) -> Array:

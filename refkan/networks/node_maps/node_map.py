@@ -204,7 +204,13 @@ def nonempty(y: FloatArray, layer: int, name: str) -> FloatArray:
 
 
 def require_spread(spread: FloatArray, size: FloatArray, layer: int, measure: str) -> None:
-    """Raise DegenerateNodeError at the first node whose activations, of that size, have no spread."""
+    """Raise DegenerateNodeError at the first node whose activations, of that size, have no finite spread above 0."""
+    infinite = np.flatnonzero(~np.isfinite(spread))
+    if infinite.size:
+        raise DegenerateNodeError(
+            f"node {infinite[0]} after layer {layer} has {measure} {spread[infinite[0]]:.3g} on the data, beyond "
+            "float64, so that its map would make it constant: give smaller parameters or inputs"
+        )
     # Rounding alone gives a constant activation a spread of a few eps times its size.
     bad = np.flatnonzero(spread <= 8 * np.finfo(np.float64).eps * size)
     if bad.size:
