@@ -71,7 +71,7 @@ GRID = Grid("O7", OPEN, PLACE, solve)
 
 def cells(quick: bool) -> list[Cell]:
     """All methods on all problems, from the same starts; quickly one network on one problem."""
-    networks, problems, points, seeds, all_steps = OPEN[1].values, tuple(ORDINARY), "120", (1, 2), STEPS
+    networks, problems, points, seeds, all_steps = OPEN[1].values, tuple(ORDINARY), "120", (1, 2, 3, 4, 5), STEPS
     if quick:
         networks, problems, points, seeds, all_steps = ("kan",), ("helmholtz-1d-wave",), "60", (1, 2, 3, 4, 5), FEWER
     return [

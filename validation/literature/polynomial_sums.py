@@ -106,7 +106,7 @@ def place(reading: Choice, network: str) -> dict[str, str]:
 def cells(quick: bool) -> list[Cell]:
     """All networks under all readings; quickly those of one KAN and one method, on three targets."""
     every = GRID.every()
-    readings, seeds, size, budgets = every, (1, 2, 3, 4), {}, ("60", "120")
+    readings, seeds, size, budgets = every, (1, 2, 3, 4, 5), {}, ("60", "120")
     targets = ("kink", "steep", "chirp", "product-2", "peak-2d", "crease")
     if quick:
         readings, seeds, budgets = [every[0], every[4]], (1, 2, 3), ("60",)
