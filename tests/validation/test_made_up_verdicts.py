@@ -120,7 +120,8 @@ def arms(**factors):
 
 def test_w1_compares_every_arm_with_the_one_asked_for():
     results = {2: arms(**{"ReLU, same start": 20.0, "MLP": 30.0})}
-    told = {e.name: (e.value, e.holds) for e in high_dimension.asked(results) if e.decides}
+    asked = high_dimension.asked_of("test")(high_dimension.compared(results))
+    told = {e.name: (e.value, e.holds) for e in asked if e.decides}
     assert told == {
         "error of ReLU, same start over spline, d = 2": (pytest.approx(20.0), True),
         "error of MLP over spline, d = 2": (pytest.approx(30.0), True),
