@@ -14,6 +14,7 @@ from findings_tables import (
     estimated,
     estimates,
     gain,
+    gauge,
     listed,
     losses_and_errors,
     met,
@@ -139,6 +140,8 @@ Runs above ten times the median of their kind, in the spline basis: coarse {brac
 {bracketed(bad["fine"])}, multilevel {bracketed(bad["multilevel"])} of all.
 {often(bad["multilevel"], bad["fine"])}.
 A comparison of means of five says which of them met a bad run, as the printed deviations do (R6).
+
+{gauge(kept)} [Proofs and runs](gauge.md).
 
 {statements(kept, TABLE_TWO)}
 ![Published means of Table 2 on the runs of the reading that its numbers single out.](findings-table-two.png)

@@ -9,12 +9,12 @@ from typing import Any
 
 from findings_figures import ERROR, LOSS, Rows, cells, speaking
 
-from refkan.claims.estimates import Estimate, from_plain
+from refkan.claims.estimates import ENOUGH, FEWEST, Estimate, from_plain
 from refkan.claims.experiments import written
 from validation.ledger import LEDGER, row
 from validation.records.markdown import markdown_table
 from validation.records.pages import in_short
-from validation.records.store import is_old, load
+from validation.records.store import OF_FEW_SEEDS, is_old, load
 from validation.table_two.compared_cells import NOT_RUN, OF_FIVE, SHOWN
 
 PROOFS = {
@@ -209,16 +209,43 @@ def met(reading: Mapping[str, Any]) -> str:
 
 
 def all_met(readings: Iterable[Mapping[str, Any]]) -> str:
-    """Tell which readings meet every printed cell."""
+    """Tell which readings meet every printed cell; of fewer runs than reject a reading none is said to."""
     names = []
     for r in readings:
-        judged = [c["meets"] for c in cells(r).values() if c["meets"] is not None]
-        names += [written(r["choice"])] if judged and all(judged) else []
-    return (
-        f"These bring all printed numbers together: {'; '.join(names)}."
-        if names
-        else ("None brings all printed numbers together.")
-    )
+        meets = [c["meets"] for c in cells(r).values() if c["published"] is not None]
+        names += [written(r["choice"])] if meets and all(meets) else []
+    met = f"These bring all printed numbers together: {'; '.join(names)}." if names else "None is known to bring all"
+    return met if names else f"{met} printed numbers together; fewer than {ENOUGH} runs reject none."
+
+
+def few(kept: Rows) -> str:
+    """Tell which rows have too few seeds for an interval."""
+    deciding = {id: [e for e in estimates(kept, id).values() if e.decides and e.seeds] for id in kept}
+    ids = [id for id, of in deciding.items() if id in OF_FEW_SEEDS or (of and min(len(e.seeds) for e in of) < FEWEST)]
+    return f"{', '.join(ids[:-1])} and {ids[-1]}"
+
+
+def runs_of(e: Estimate) -> str:
+    """Write a share as runs: k of n."""
+    return f"{round(e.value * len(e.seeds))} of {len(e.seeds)}"
+
+
+WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten"}
+
+
+def gauge(kept: Rows) -> str:
+    """Tell what the free scale of rows does in the set-up of Table 2, with the numbers of R12 and R13."""
+    spline, relu = estimates(kept, "R12"), estimates(kept, "R13")
+    bad, cured = spline["bad runs, rows free"], spline["bad runs that become good"]
+    spoilt = spline["good runs that become bad"]
+    resting, moving = relu["runs at rest, rows free"], relu["of them moving with balanced rows"]
+    (cures, _, ill), (spoils, _, well), (moves, _, _) = (runs_of(e).partition(" of ") for e in (cured, spoilt, moving))
+    return f"""\
+In the set-up of Table 2 a min-max map leaves the scale of each first-layer row free, and the scale is that row's
+learning rate. One multilevel spline run in {WORDS[round(1 / bad.value)]} is bad ({runs_of(bad)}). Multiplying rows by
+powers of two at refinements changes no bit of any value and makes {cures} of these {ill} good and {spoils} of {well}
+good ones bad (R12). In the ReLU basis {runs_of(resting)} runs rest after refinement; {moves} of these then move (R13).
+At a tie of min-max extremes the negative gradient can point uphill."""
 
 
 def often(multilevel: Estimate, fine: Estimate) -> str:

@@ -17,8 +17,8 @@ from tests.shared.refusals import refused
 from tests.shared.tables import each_row
 from validation.ledger import LEDGER
 from validation.records.__main__ import main
-from validation.records.pages import WITHOUT_INTERVALS, fewer_seeds, goals, readings, table, verdicts
-from validation.records.store import FOLDER, SIZES, keep, load, rows_of
+from validation.records.pages import fewer_seeds, goals, readings, table, verdicts
+from validation.records.store import FOLDER, OF_FEW_SEEDS, SIZES, keep, load, rows_of
 from validation.sources import PAPERS, SOURCES
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +128,7 @@ def test_only_answered_rows_are_kept():
 def test_sources_are_explained_wherever_rows_name_them():
     """[A25], [S26], "summary" and "next checks" mean nothing to a reader who meets them in a table."""
     named = {row.source for row in LEDGER}
-    assert {"summary", "next checks", "ours", "[A25]"} <= named
+    assert {"summary", "next checks", "ours", "[A25] abstract"} <= named
     for word in ("[S26]", "[A25]", '"summary"', '"next checks"', '"ours"', "2603.04827", "2505.18131"):
         assert word in SOURCES
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
@@ -226,7 +226,7 @@ def test_experiments_of_few_seeds_state_the_cost_that_forbids_more():
         assert seeds < ENOUGH
         assert re.search(r"(second|minute|hour|\d s)\w* of processor time|took \d+ s, ", cost), (id, cost)
         assert f"Seeds: {seeds} of the {ENOUGH} that decide an experiment; {cost}." in page
-    for id, seeds in WITHOUT_INTERVALS.items():
+    for id, seeds in OF_FEW_SEEDS.items():
         cells = [cell for reading in full[id]["readings"] for cell in reading["cells"]]
         assert not cells or min(len(cell["seeds"]) for cell in cells) == seeds, id
 
@@ -261,7 +261,8 @@ def test_findings_compute_what_they_say_of_shares_and_of_readings():
 
     assert made["met"](of(a=True, b=False, c=None)) == "1 of 2 (b above the printed mean)"
     assert made["all_met"]([of(a=True, b=False), of(a=None)]).startswith("None")
-    assert "together: start=normal" in made["all_met"]([of(a=True, b=None)])
+    assert made["all_met"]([of(a=True, b=None)]).startswith("None is known")
+    assert "together: start=normal" in made["all_met"]([of(a=True, b=True)])
 
 
 def test_papers_are_what_the_kept_rows_make_of_them():

@@ -5,13 +5,20 @@ import pytest
 from scipy.interpolate import BSpline
 
 import refkan as rk
+from refkan.claims import Beside
+from refkan.claims.estimates import agree
 from validation.ledger import row
 from validation.literature import (
+    autocorrelated_inputs,
     clamped_truncated_powers,
     power_law_starts,
+    rates_by_method,
+    spectral_bias_and_error,
 )
 from validation.literature.autocorrelated_inputs import WAYS, condition, into_domain, windows
 from validation.literature.clamped_truncated_powers import bound, errors, powers, run, unity
+from validation.literature.placed_knots import gaussian_width
+from validation.literature.placed_knots.gaussian_width import CONDITION, EXCESS
 from validation.literature.power_law_starts import BASELINE, EXPONENTS, LARGE, STARTS, effective_rank, network, start
 from validation.literature.spectral_bias_and_error import (
     EQUATION,
@@ -143,3 +150,31 @@ def test_problems_are_posed_as_they_say(problem):
     assert kernel.shape == ((22, 22) if problem == EQUATION else (40, 40))
     silent = errors(np.zeros_like(theta))
     assert silent == pytest.approx((1.0, 1.0))  # a network that is zero misses everything
+
+
+def cells(values):
+    """Cells with one number for all of nine seeds."""
+    return [Beside(*name.split(" | "), dict.fromkeys(range(9), value)) for name, value in values.items()]
+
+
+O3 = {f"s = {s:g} | {EXCESS}": 10.0 for s in (1, 1.5, 2)} | {f"s = {s:g} | {CONDITION}": 2.0**23 for s in (1, 1.5, 2)}
+O4 = {f"lags, rho = {high} over {low} | ratio": 1.0 for low, high in ((0, 0.5), (0.5, 0.9), (0.9, 0.99))}
+O4 |= {"DCT, worst rho over lags, rho = 0 | ratio": 4.0}
+O8 = {"gd | slope": 0.75, "adam | slope": 1.25, "levenberg-marquardt | slope": -0.25}
+O9 = {"breadth | ratio": 2.0, "error | ratio": 2.0}
+BEYOND = [
+    (judged, on_bounds, name, number)
+    for judged, on_bounds, numbers in (
+        (gaussian_width.JUDGED["O3"], O3, [10.01] * 3 + [2.0**23 + 1] * 3),
+        (autocorrelated_inputs.JUDGED["O4"], O4, [0.99] * 3 + [4.01]),
+        (rates_by_method.JUDGED["O8"], O8, [0.74, 1.26, -0.26]),
+        (spectral_bias_and_error.JUDGED["O9"], O9, [1.99] * 2),
+    )
+    for name, number in zip(on_bounds, numbers, strict=True)
+]
+
+
+@pytest.mark.parametrize(("judged", "on_bounds", "name", "number"), BEYOND)
+def test_a_statement_holds_on_its_bounds_and_not_beyond_one(judged, on_bounds, name, number):
+    assert agree(judged.estimates(cells(on_bounds))) is True
+    assert agree(judged.estimates(cells(on_bounds | {name: number}))) is False

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import refkan as rk
+from refkan.claims import Beside
+from refkan.claims.estimates import agree
 from tests.shared.spoiling import spoilt
 from tests.shared.tables import each_row
 from tests.validation.replays import measured_in
@@ -17,18 +19,22 @@ from validation.literature.placed_knots import curvature_knots, rates_of_extende
 CHOICE = {"extension": "exact", "method": "levenberg-marquardt", "samples": "900", "degree": "3"}
 
 
-def power(p, C=2.0):
-    """Runs whose errors are C G^-p."""
-    grids = list(rates_of_extended_grids.RATE_GRIDS)
-    return [{"grids": grids, "test": [C * G**-p for G in grids]}]
+def measured_on(grids, samples, run):
+    """Five seeds of one run under the first reading."""
+    grid, reading = rates_of_extended_grids.GRID, rates_of_extended_grids.EVERY[0]
+    places = {"samples": samples, "grids": grids} | {name: run[name] for name in ("degree",) if name in run}
+    return {grid.cell(seed, **reading, **places): run for seed in range(5)}
 
 
-def test_exponents_of_powers():
-    assert rates_of_extended_grids.exponent(power(3.7)) == pytest.approx(3.7)
-    for off, holds in ((0.299, True), (-0.299, True), (0.301, False), (-0.301, False)):
-        found = {"rates": {1: power(2.0 + off), 2: power(3.0), 3: power(4.0)}}
-        assert rates_of_extended_grids.rates_hold(found) is holds
-    assert rates_of_extended_grids.rates_hold({"rates": {k: power(k) for k in (1, 2, 3)}}, 0.0)
+@each_row("off, holds", (0.299, True), (-0.299, True), (0.301, False), (-0.301, False))
+def test_exponents_of_powers(off, holds):
+    grids, found = list(rates_of_extended_grids.RATE_GRIDS), {}
+    for k, p in ((1, 2.0 + off), (2, 3.0), (3, 4.0)):
+        run = {"grids": grids, "test": [2.0 * G**-p for G in grids], "degree": str(k)}
+        found |= measured_on("rates", "1000", run)
+    cells = rates_of_extended_grids.exponents(found, rates_of_extended_grids.EVERY[0])
+    assert [cell.median for cell in cells] == pytest.approx([2.0 + off, 3.0, 4.0])
+    assert agree(rates_of_extended_grids.JUDGED["O11"].corrected(cells)) is holds
 
 
 @each_row(
@@ -40,15 +46,11 @@ def test_exponents_of_powers():
     ([1.0, 0.1, 0.04, 0.01], False, False),  # least beyond it
 )
 def test_thresholds(errors, least, nothing_beyond):
-    found = {"thresholds": {100: [{"test": errors, "parameters": [39, 69, 159, 309]}]}}
-    assert rates_of_extended_grids.threshold_holds(found) == least
-    assert rates_of_extended_grids.nothing_gained_beyond(found) == nothing_beyond
-
-
-@pytest.mark.parametrize(("finest", "clearly"), [(200, False), (201, True)])
-def test_the_finest_grid_has_more_than_twice_as_many_parameters_as_samples(finest, clearly):
-    runs = [{"test": [1.0, 0.1, 0.01, 0.5], "parameters": [39, 69, 159, finest]}]
-    assert rates_of_extended_grids.threshold_holds({"thresholds": {100: runs}}) == clearly
+    found = measured_on("thresholds", "100", {"test": errors, "parameters": [39, 69, 159, 309]})
+    cells = rates_of_extended_grids.thresholds(found, rates_of_extended_grids.EVERY[0])
+    by = rates_of_extended_grids.JUDGED["O11"]
+    assert agree(by.estimates(cells)) is least
+    assert agree(by.corrected(cells)) is nothing_beyond
 
 
 def test_extended_grids_train_the_network_that_they_say():
@@ -65,9 +67,10 @@ def test_extended_grids_train_the_network_that_they_say():
 
 def test_splines_of_a_lower_order_refute_the_rates():
     careless = spoilt(rates_of_extended_grids, 'int(choice["degree"]) + 1', 'int(choice["degree"])')
-    runs = {module: [module.extend(CHOICE, 1, (5, 10, 20, 40))] for module in (rates_of_extended_grids, careless)}
-    assert rates_of_extended_grids.rates_hold({"rates": {3: runs[rates_of_extended_grids]}})
-    assert not rates_of_extended_grids.rates_hold({"rates": {3: runs[careless]}})
+    for module, holds in ((rates_of_extended_grids, True), (careless, False)):
+        run = module.extend(CHOICE, 1, (5, 10, 20, 40)) | {"degree": "3"}
+        (cell,) = rates_of_extended_grids.exponents(measured_on("rates", "900", run), rates_of_extended_grids.EVERY[0])
+        assert agree(rates_of_extended_grids.JUDGED["O11"].corrected([cell])) is holds
 
 
 def test_rates_of_powers():
@@ -103,8 +106,9 @@ def test_a_second_order_method_in_place_of_descent_refutes_o8(monkeypatch, modes
 
     monkeypatch.setattr(rk, "minimize", newton)
     spoiled = rates_by_method.slopes(rates_by_method.GRID.cell(1, steps="30", newton="30"))
-    assert rates_by_method.scales([modes], ("gd",))
-    assert not rates_by_method.scales([spoiled], ("gd",))
+    for run, holds in ((modes, True), (spoiled, False)):
+        slopes = Beside("gd", "slope", dict.fromkeys(range(5), run["gd"]["slope"]))
+        assert agree(rates_by_method.asked_of("gd")([slopes])) is holds
 
 
 def test_lifted_inputs_are_products_of_chebyshev_polynomials():

@@ -63,14 +63,12 @@ class BudgetSpentError(Exception):
 class Budget:
     """A problem that ends with `BudgetSpentError` after a number of evaluations, and after a time if one is given.
 
-    It notes the mean squared error at each evaluation, when it was known, and the best parameters within the
-    evaluations and the time.
+    It notes the mean squared error at each evaluation, and the best parameters within the evaluations and the time.
     """
 
     def __init__(self, problem: rk.LeastSquares, evaluations: int, limit: float = 0.0) -> None:
         self.problem, self.net, self.evaluations, self.limit = problem, problem.net, evaluations, limit
         self.losses: list[float] = []
-        self.known: list[float] = []
         self.seconds = self.clock = 0.0
         self.best = np.inf
 
@@ -83,7 +81,6 @@ class Budget:
         value, gradient = self.problem.value_and_gradient(theta)
         self.clock += process_time() - start
         self.losses.append(2.0 * value)  # one output: the loss is half the mean squared error
-        self.known.append(self.clock)
         if value < self.best:
             self.best = value
             if used < self.evaluations:
@@ -98,12 +95,6 @@ class Budget:
         """Train by L-BFGS-B until the budget is used up, or the method ends."""
         with suppress(BudgetSpentError):
             rk.minimize(self, theta, steps=steps, geometry=geometry)
-
-    def curve(self) -> dict[str, np.ndarray]:
-        """Best loss after each evaluation, and the seconds used; the last ones repeated to the budget."""
-        pad = (0, self.evaluations - len(self.losses))
-        best = np.minimum.accumulate(self.losses)
-        return {"loss": np.pad(best, pad, mode="edge"), "seconds": np.pad(self.known, pad, mode="edge")}
 
 
 def train(

@@ -10,7 +10,7 @@ more so the lower the degree. Independent inputs have the identity, and so have 
 the correlation and the process is Gaussian.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -19,15 +19,15 @@ from scipy.fft import dct
 from scipy.stats import ortho_group, rankdata
 
 import refkan as rk
-from refkan.claims import Factor, Grid, Reading, Readings, Verdict, judge
-from refkan.claims.cells import Cell, Found, records
-from validation.statements import on_grid, raw
+from refkan.claims import Beside, Estimate, Factor, Grid, Verdict, estimate
+from refkan.claims.cells import Cell, Found
+from validation.statements import ByCells, Cells, exchanged, levelled, on_grid, raw
 
 CLAIMS = ("O4",)
 CORRELATIONS = (0.0, 0.5, 0.9, 0.99)
 
-WORSE, REMOVED = 10.0, 4.0
-"""How much worse the largest correlation must be than none, and how much worse than none a DCT may leave."""
+REMOVED = 4.0
+"""How many times the condition number of independent lags a DCT may leave: a bound of ours."""
 
 OPEN = (
     Factor("order", ("4", "2"), "of the splines"),
@@ -93,45 +93,59 @@ GRID = Grid("O4", OPEN, PLACE, run_cell)
 
 
 def cells(quick: bool) -> list[Cell]:
-    size, seeds = (QUICK, (0, 1)) if quick else ({}, (0, 1, 2))
+    size, seeds = (QUICK, (0, 1)) if quick else ({}, (0, 1, 2, 3, 4))
     return [GRID.cell(seed, **reading, **size) for reading in GRID.every() for seed in seeds]
 
 
-def grows(lags: Sequence[float]) -> bool:
-    """Whether the condition number rises with the correlation, to WORSE times that of none."""
-    return all(a < b for a, b in pairwise(lags)) and lags[-1] >= WORSE * lags[0]
+LAGS, DCT, ROTATED = WAYS
+COST = "one seed takes 23 s of processor time"
 
 
-def removes(transformed: Sequence[float], none: float) -> bool:
-    """Whether no correlation leaves more than REMOVED times the condition number of independent lags."""
-    return max(transformed) <= REMOVED * none
+def besides(runs: Found) -> list[Beside]:
+    """Return by seed how the condition number grows from one correlation to the next, and what each way leaves."""
+    seeds = {cell.seed: run for cell, run in runs.items()}
+    made = []
+    for k, (low, high) in enumerate(pairwise(CORRELATIONS)):
+        values = {seed: run[LAGS][k + 1] / run[LAGS][k] for seed, run in seeds.items()}
+        made.append(Beside(f"{LAGS}, rho = {high:g} over {low:g}", "ratio", values))
+    for way in (DCT, ROTATED):
+        values = {seed: max(run[way]) / run[LAGS][0] for seed, run in seeds.items()}
+        made.append(Beside(f"{way}, worst rho over {LAGS}, rho = 0", "ratio", values))
+    return made
+
+
+def rises(cells: Cells) -> tuple[Estimate, ...]:
+    """Each correlation has a larger condition number than the one before."""
+    return tuple(estimate(c.cell, c.values, at_least=1.0, cost=COST) for c in cells if c.cell.startswith(LAGS))
+
+
+def asked(cells: Cells) -> tuple[Estimate, ...]:
+    """It rises with the correlation, and a DCT takes it back."""
+    by_dct = (estimate(c.cell, c.values, at_most=REMOVED, cost=COST) for c in cells if c.cell.startswith(DCT))
+    return (*rises(cells), *by_dct)
+
+
+JUDGED = {
+    "O4": ByCells(
+        asked,
+        control=levelled("with steps of ten, and nothing after a DCT", lambda c: 10.0 if LAGS in c.cell[:4] else 1.0),
+        twin=exchanged(DCT, ROTATED),
+        corrected=rises,
+        published=False,
+    )
+}
 
 
 def verdict(measured: Found) -> Verdict:
-    readings, twins, turned = [], [], []
+    by, results = JUDGED["O4"], []
     for choice in GRID.every():
-        if not (runs := records(measured, **choice).values()):
-            continue
-        lags, by_dct, rotated = (np.median([run[way] for run in runs], axis=0).tolist() for way in WAYS)
-        text = ", ".join(f"{a:.3g} ({b:.3g})" for a, b in zip(lags, by_dct, strict=True))
-        holds = grows(lags) and removes(by_dct, lags[0])
-        readings.append(Reading(choice, holds, f"lags (DCT) at rho = 0 to 0.99: {text}", grows(lags)))
-        twins.append(grows(lags) and removes(rotated, lags[0]))
-        turned.append(grows(lags[::-1]))
-    made = Readings(readings)
-    worse = sum(reading.corrected for reading in readings)
-    return made.verdict(
-        "O4",
-        measured=f"{made.over()}. Correlation raises the condition number at least {WORSE:g} times under {worse} of"
-        f" {len(readings)} readings. Order 4, ranks, Gaussian: {readings[0].measured}",
-        corrected="correlation raises the condition number; a DCT takes it back where its components are scaled one by"
-        " one",
-        data=raw(measured),
-        mutations={
-            "a random rotation in place of the DCT": judge(any(twins), experiment=True),
-            "the condition number falls with the correlation": judge(any(turned), experiment=True),
-        },
-    )
+        runs = {cell: run for cell, run in measured.items() if choice.items() <= set(cell.choice)}
+        if runs:
+            lags, by_dct = (np.median([run[way] for run in runs.values()], axis=0) for way in (LAGS, DCT))
+            text = ", ".join(f"{a:.3g} ({b:.3g})" for a, b in zip(lags, by_dct, strict=True))
+            told = f"condition number with lags (DCT) at rho = 0 to 0.99: {text}"
+            results.append(by.reading(choice, besides(runs), measured=told))
+    return by.verdict("O4", results, corrected="correlation raises the condition number", data=raw(measured))
 
 
 run = on_grid(GRID, cells, verdict)

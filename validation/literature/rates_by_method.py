@@ -17,18 +17,18 @@ Modes count with lambda >= 1e-4 lambda_max and an amplitude at the start of at l
 Judged is the slope of log rate over log lambda by least squares over modes of non-zero rate, median over seeds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims import Beside, Estimate, Factor, Grid, Verdict, estimate
 from refkan.claims.cells import Cell, Found, records
-from refkan.claims.experiments import Choice, written
+from refkan.claims.experiments import Choice
 from refkan.training.optimizers import State
 from validation.measures import log_slope
-from validation.statements import on_grid, raw
+from validation.statements import ByCells, Cells, exchanged, levelled, on_grid, raw
 
 CLAIMS = ("O8",)
 TOLERANCE = 0.25
@@ -126,43 +126,52 @@ GRID = Grid("O8", OPEN, PLACE, slopes)
 
 def cells(quick: bool) -> list[Cell]:
     """All readings; quickly those of one learning rate of Adam, with fewer steps."""
-    size, seeds = ({"steps": "300", "newton": "30"}, (1, 2)) if quick else ({}, (1, 2, 3))
+    size, seeds = ({"steps": "300", "newton": "30"}, (1, 2)) if quick else ({}, (1, 2, 3, 4, 5))
     readings = [reading for reading in GRID.every() if not quick or reading["adam"] == "0.01"]
     return [GRID.cell(seed, **reading, **size) for reading in readings for seed in seeds]
 
 
-def scales(runs: Sequence[Mapping[str, Any]], methods: Sequence[str], expected: float = 1.0) -> bool:
-    """Whether the median slopes of all these methods are the expected one."""
-    return all(abs(middle(runs, method) - expected) <= TOLERANCE for method in methods)
+COST = "one seed takes 75 s of processor time"
 
 
-def middle(runs: Sequence[Mapping[str, Any]], method: str) -> float:
-    return float(np.median([run[method]["slope"] for run in runs]))
+def asked_of(*methods: str) -> Callable[[Cells], tuple[Estimate, ...]]:
+    """Ask for a slope of 1 of first-order methods, and of 0 of the second-order one."""
+
+    def asked(cells: Cells) -> tuple[Estimate, ...]:
+        made = []
+        for cell in (cell for cell in cells if cell.cell in methods):
+            expected = float(cell.cell in FIRST_ORDER)
+            bounds = {"at_least": expected - TOLERANCE, "at_most": expected + TOLERANCE}
+            made.append(estimate(f"slope, {cell.cell}", cell.values, cost=COST, **bounds))
+        return tuple(made)
+
+    return asked
+
+
+GD, ADAM, LM = METHODS
+
+JUDGED = {
+    "O8": ByCells(
+        asked_of(*METHODS),
+        control=levelled("with slopes of one, and of zero", lambda cell: float(cell.cell in FIRST_ORDER)),
+        twin=exchanged(GD, LM),
+        corrected=asked_of(GD, LM),
+        published=False,
+    )
+}
 
 
 def verdict(measured: Found) -> Verdict:
-    under = {written(choice): list(records(measured, **choice).values()) for choice in GRID.every()}
-    steps = next(iter(measured))["steps"]
-    results = []
+    by, results, left, steps = JUDGED["O8"], [], [], next(iter(measured))["steps"]
     for choice in GRID.every():
-        if not (runs := under[written(choice)]):
+        runs = records(measured, **choice)
+        if not runs:
+            left.append(choice)
             continue
-        flat = scales(runs, SECOND_ORDER, 0.0)
-        text = "slopes " + ", ".join(f"{method} {middle(runs, method):.2f}" for method in METHODS)
-        size = f"{len(runs)} seeds, {steps} steps"
-        held, corrected = scales(runs, FIRST_ORDER) and flat, scales(runs, ("gd",)) and flat
-        results.append(Reading(choice, held, text, corrected, size=size))
-    every = [runs for runs in under.values() if runs]
-    return Readings(results, [choice for choice in GRID.every() if not under[written(choice)]]).verdict(
-        "O8",
-        details=DETAILS,
-        data=raw(measured),
-        mutations={
-            "Levenberg-Marquardt as well": judge(any(scales(runs, SECOND_ORDER) for runs in every), experiment=True),
-            "gradient descent neither": judge(any(scales(runs, ("gd",), 0.0) for runs in every), experiment=True),
-        },
-        corrected="for gradient descent; Levenberg-Marquardt is free of it; Adam's rates lie between",
-    )
+        cells = [Beside(name, "slope", {seed: run[name]["slope"] for seed, run in runs.items()}) for name in METHODS]
+        results.append(by.reading(choice, cells, size=f"{len(runs)} seeds, {steps} steps"))
+    corrected = "for gradient descent; Levenberg-Marquardt is free of it; Adam's rates lie between"
+    return by.verdict("O8", results, left, corrected=corrected, details=DETAILS, data=raw(measured))
 
 
 run = on_grid(GRID, cells, verdict)

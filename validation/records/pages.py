@@ -9,13 +9,8 @@ from refkan.claims.estimates import ENOUGH, from_plain
 from refkan.claims.reporting import reading_tables
 from validation.ledger import LEDGER
 from validation.records.markdown import markdown_table
-from validation.records.store import Kept, is_old
+from validation.records.store import OF_FEW_SEEDS, Kept, is_old
 from validation.sources import SOURCES
-
-WITHOUT_INTERVALS = {
-    "H1": 10, "H2": 5, "K3": 5, "A1": 3, "W3": 10, "X2": 7, "O3": 3, "O4": 3, "O8": 3, "O9": 3, "O11": 3,
-}  # fmt: skip
-"""Rows on trainings and draws that no interval decides, and the fewest seeds of anything that decides them in full."""
 
 
 def fewer_seeds(kept: Mapping[str, Any]) -> tuple[int, str] | None:
@@ -24,7 +19,7 @@ def fewer_seeds(kept: Mapping[str, Any]) -> tuple[int, str] | None:
     few = min(deciding, key=lambda e: len(e.seeds), default=None)
     if few is not None and len(few.seeds) < ENOUGH:
         return len(few.seeds), few.cost
-    seeds = WITHOUT_INTERVALS.get(kept["id"], ENOUGH)
+    seeds = OF_FEW_SEEDS.get(kept["id"], ENOUGH)
     if seeds >= ENOUGH:
         return None
     seconds = kept["seconds_of_file"]

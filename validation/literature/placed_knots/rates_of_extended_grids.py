@@ -22,7 +22,7 @@ The corrected statement was written after a first look at one reading, exact ext
 errors stay where they are beyond the threshold.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any
@@ -30,14 +30,14 @@ from typing import Any
 import numpy as np
 
 import refkan as rk
-from refkan.claims import Beside, Factor, Grid, Reading, Readings, Verdict, judge
+from refkan.claims import Beside, Estimate, Factor, Grid, Reading, Verdict, estimate
 from refkan.claims.cells import Cell, Found, records, seeds_of
 from refkan.claims.experiments import Choice, written
 from refkan.splines.knots import uniform_breakpoints
 from refkan.training.adaptivity.indicators import LayerState
 from validation.literature.answers import refitted
 from validation.measures import log_slope
-from validation.statements import on_grid, raw
+from validation.statements import ByCells, Cells, levelled, on_grid, raw
 
 CLAIMS = ("O11",)
 TOLERANCE = 0.3
@@ -141,53 +141,77 @@ def cells(quick: bool) -> list[Cell]:
     """All readings; quickly the first one with a hundred samples."""
     if quick:
         return cells_of(EVERY[:1], (1, 2), {"100": "100"}, "600")
-    return cells_of(EVERY, (1, 2, 3), {"100": "100", "300": "500", "1000": "1000"}, "1000")
+    return cells_of(EVERY, (1, 2, 3, 4, 5), {"100": "100", "300": "500", "1000": "1000"}, "1000")
 
 
-def runs_of(measured: Found, choice: Choice) -> dict[str, dict[int, list[Mapping[str, Any]]]]:
-    """Return the runs of one reading: those for the exponents by degree, those for the threshold by samples."""
-    by_grids: dict[str, dict[int, list[Mapping[str, Any]]]] = {"rates": {}, "thresholds": {}}
-    for cell, record in measured.items():
-        if choice.items() <= set(cell.choice):
-            key = int(cell["degree" if cell["grids"] == "rates" else "samples"])
-            by_grids[cell["grids"]].setdefault(key, []).append(record)
-    return by_grids
+EXPONENT, AT_LEAST_ERROR = "exponent", "parameters at the least error over samples"
+FINEST, BEYOND = "error on the finest grid over the least", "least error beyond 2N parameters over that below"
+COST = "one seed takes 150 s of processor time"
 
 
-def medians(runs: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Return the median test error over seeds on each grid."""
-    return np.median([run["test"] for run in runs], axis=0)
+def exponents(measured: Found, choice: Choice) -> list[Beside]:
+    """Return p of the fit C G^-p to the test errors on the grids `FITTED`, by seed, for every degree."""
+    made = []
+    for k in DEGREES:
+        runs = records(measured, **choice, degree=str(k), grids="rates")
+        values = {}
+        for seed, run in runs.items():
+            errors = [run["test"][list(run["grids"]).index(G)] for G in FITTED]
+            values[seed] = -log_slope(FITTED, errors)
+        made += [Beside(f"k = {k}", EXPONENT, values)] if values else []
+    return made
 
 
-def exponent(runs: Sequence[Mapping[str, Any]]) -> float:
-    """Return p of the fit C G^-p to the median test errors on the grids `FITTED`."""
-    chosen = [list(runs[0]["grids"]).index(G) for G in FITTED]
-    return -log_slope(FITTED, medians(runs)[chosen])
+def thresholds(measured: Found, choice: Choice) -> list[Beside]:
+    """Return where errors are least, and how much larger they are on the finest grid and beyond 2N parameters."""
+    made = []
+    for N in sorted({int(cell["samples"]) for cell in measured if cell["grids"] == "thresholds"}):
+        numbers: dict[str, dict[int, float]] = {AT_LEAST_ERROR: {}, FINEST: {}, BEYOND: {}}
+        for seed, run in records(measured, **choice, samples=str(N), grids="thresholds").items():
+            errors, parameters = np.array(run["test"]), np.array(run["parameters"])
+            best, below = int(np.argmin(errors)), parameters <= FACTOR * N
+            numbers[AT_LEAST_ERROR][seed] = float(parameters[best] / N)
+            numbers[FINEST][seed] = float(errors[-1] / errors[best])
+            numbers[BEYOND][seed] = float(errors[~below].min() / errors[below].min())
+        made += [Beside(f"{N} samples", unit, values) for unit, values in numbers.items() if values]
+    return made
 
 
-def rates_hold(by_grids: Mapping[str, Any], shift: float = 1.0) -> bool:
-    """Whether every exponent is within the tolerance of k + shift."""
-    return all(abs(exponent(runs) - k - shift) <= TOLERANCE for k, runs in by_grids["rates"].items())
+def asked_of(**units: Mapping[str, float]) -> Callable[[Cells], tuple[Estimate, ...]]:
+    """Ask for the exponents, and for numbers of thresholds within bounds."""
+    bounds = {THRESHOLDS[name]: of for name, of in units.items()}
+
+    def asked(cells: Cells) -> tuple[Estimate, ...]:
+        made = []
+        for cell in cells:
+            if cell.unit == EXPONENT:
+                expected = int(cell.cell.removeprefix("k = ")) + 1.0
+                within = {"at_least": expected - TOLERANCE, "at_most": expected + TOLERANCE}
+                made.append(estimate(f"{EXPONENT}, {cell.cell}", cell.values, cost=COST, **within))
+            elif cell.unit in bounds:
+                made.append(estimate(f"{cell.unit}, {cell.cell}", cell.values, cost=COST, **bounds[cell.unit]))
+        return tuple(made)
+
+    return asked
 
 
-def threshold_holds(by_grids: Mapping[str, Any], share: float = 1.0) -> bool:
-    """Whether errors are least where there are about share * N parameters, and the finest grid is clearly worse."""
-    for N, runs in by_grids["thresholds"].items():
-        errors, parameters = medians(runs), runs[0]["parameters"]
-        best = int(np.argmin(errors))
-        inside = share * N / FACTOR <= parameters[best] <= share * N * FACTOR
-        if not (inside and parameters[-1] > FACTOR * N and errors[-1] >= FACTOR * errors[best]):
-            return False
-    return True
+THRESHOLDS = {"least": AT_LEAST_ERROR, "finest": FINEST, "beyond": BEYOND}
+TRUE_OF = {AT_LEAST_ERROR: 1.0, FINEST: 10.0, BEYOND: 10.0}
 
 
-def nothing_gained_beyond(by_grids: Mapping[str, Any]) -> bool:
-    """Whether no grid of more than 2N parameters is better than the best of the others by the factor."""
-    for N, runs in by_grids["thresholds"].items():
-        errors, below = medians(runs), np.array(runs[0]["parameters"]) <= FACTOR * N
-        if errors[~below].min() * FACTOR < errors[below].min():
-            return False
-    return True
+def true_of(cell: Beside) -> float:
+    """Return a number of a cell of which the statement is true."""
+    return int(cell.cell.removeprefix("k = ")) + 1.0 if cell.unit == EXPONENT else TRUE_OF.get(cell.unit, 1.0)
+
+
+JUDGED = {
+    "O11": ByCells(
+        asked_of(least={"at_least": 1 / FACTOR, "at_most": FACTOR}, finest={"at_least": FACTOR}),
+        control=levelled("with the exponents k + 1, and the least error at N parameters", true_of),
+        twin=levelled("with the exponents k", lambda cell: true_of(cell) - (cell.unit == EXPONENT)),
+        corrected=asked_of(beyond={"at_least": 1 / FACTOR}),
+    )
+}
 
 
 def beside(measured: Found, choice: Choice, column: str) -> tuple[Beside, ...]:
@@ -203,46 +227,18 @@ def beside(measured: Found, choice: Choice, column: str) -> tuple[Beside, ...]:
 
 
 def reading(measured: Found, choice: Choice) -> Reading:
-    by_grids = runs_of(measured, choice)
-    rates, least = rates_hold(by_grids), threshold_holds(by_grids)
-    exponents = ", ".join(f"k = {k}: {exponent(runs):.2f}" for k, runs in by_grids["rates"].items())
-    best = []
-    for N, runs in by_grids["thresholds"].items():
-        errors, parameters = medians(runs), runs[0]["parameters"]
-        at = int(np.argmin(errors))
-        best.append(
-            f"{N} samples: {errors[at]:.2g} with {parameters[at]} parameters, {errors[-1]:.2g} with {parameters[-1]}"
-        )
+    cells = (*exponents(measured, choice), *thresholds(measured, choice), *beside(measured, choice, "test"))
     samples = next(cell["samples"] for cell in measured if cell["grids"] == "rates")
-    return Reading(
-        choice,
-        rates and least,
-        f"exponents {exponents}; least test error {'; '.join(best)}",
-        rates and nothing_gained_beyond(by_grids),
-        beside(measured, choice, "test"),
-        beside(measured, choice, "training"),
-        f"{len(seeds_of(measured))} seeds, exponents at {samples} samples",
-    )
+    size = f"{len(seeds_of(measured))} seeds, exponents at {samples} samples"
+    return JUDGED["O11"].reading(choice, cells, calibration=beside(measured, choice, "training"), size=size)
 
 
 def verdict(measured: Found) -> Verdict:
     tried = [choice for choice in EVERY if records(measured, **choice, degree="1")]
-    under = [runs_of(measured, choice) for choice in tried]
-    exponents = [exponent(runs) for by_grids in under for runs in by_grids["rates"].values()]
     left = [choice for choice in EVERY if choice not in tried]
-    return Readings([reading(measured, choice) for choice in tried], left).verdict(
-        "O11",
-        details=f"Exponents over readings and degrees lie between {min(exponents):.2f} and {max(exponents):.2f}.",
-        data=raw(measured),
-        mutations={
-            "like G^-k": judge(any(rates_hold(by_grids, 0.0) for by_grids in under), experiment=True),
-            "like G^-(k+2)": judge(any(rates_hold(by_grids, 2.0) for by_grids in under), experiment=True),
-            "least with a tenth of the parameters": judge(
-                any(threshold_holds(by_grids, 0.1) for by_grids in under), experiment=True
-            ),
-        },
-        corrected="the exponents hold; with more parameters than samples finer grids gain nothing, and need not lose",
-    )
+    corrected = "the exponents hold; with more parameters than samples finer grids gain nothing, and need not lose"
+    results = [reading(measured, choice) for choice in tried]
+    return JUDGED["O11"].verdict("O11", results, left, corrected=corrected, data=raw(measured))
 
 
 run = on_grid(GRID, cells, verdict)
