@@ -125,6 +125,12 @@ class Intervals(Frozen):
         """These where they hold, everything elsewhere."""
         return Intervals(np.where(holds, self.lo, -np.inf), np.where(holds, self.hi, np.inf))
 
+    def replaced(self, index: Any, other: "Intervals") -> "Intervals":
+        """A copy with other intervals at an index."""
+        low, high = self.lo.copy(), self.hi.copy()
+        low[index], high[index] = other.lo, other.hi
+        return Intervals(low, high)
+
     def __neg__(self) -> "Intervals":
         return Intervals(-self.hi, -self.lo)
 

@@ -6,7 +6,7 @@ Dependencies arise between layers, where Taylor forms around the centre of the b
 """
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from refkan.analysis.exact.enclosures.float_intervals import (
     require_rounding_to_nearest,
     up,
 )
+from refkan.analysis.exact.enclosures.formulas_on_edges import EdgeFormula, OfInterval
 from refkan.analysis.exact.enclosures.polynomial_pieces import (
     POLYNOMIAL,
     Derivatives,
@@ -61,13 +62,15 @@ class EdgeStep(MixingStep):
     """A layer of functions on edges with its coefficients: pieces of each input, and multiples of silu (Q, P), if any.
 
     Under outside="error" its end pieces go on here: what is bounded is an extension of the network, so that Taylor
-    forms hold also around centres where the network itself has no value.
+    forms hold also around centres where the network itself has no value. `formulas` take the place of functions: each
+    belongs to an output and an input.
     """
 
     edges: PiecesOfInputs
     layer: SumLayer
     theta: Any
     silu: FloatArray | None
+    formulas: tuple[tuple[int, int, EdgeFormula], ...] = ()
 
     def functions(self, p: int) -> tuple[Any, list[Any]]:
         """The family of an input, and the coefficients of its functions, one row an output."""
@@ -76,15 +79,32 @@ class EdgeStep(MixingStep):
     def of_inputs(self, x: Intervals, order: int, sides: Sides = "right") -> Derivatives:
         """The functions of inputs (B, P), (B, P, Q)."""
         c, smoothness = self.edges.enclose(x, order, sides)
-        if self.silu is None:
-            return c, smoothness
-        w, branch = Intervals.of(self.silu.T), silu(x, order)[0]
-        return [spline + part[..., None] * w for spline, part in zip(c, branch, strict=True)], smoothness
+        if self.silu is not None:
+            w, branch = Intervals.of(self.silu.T), silu(x, order)[0]
+            c = [spline + part[..., None] * w for spline, part in zip(c, branch, strict=True)]
+        for q, p, formula in self.formulas:
+            c = [part.replaced((..., p, q), g) for part, g in zip(c, formula.of_intervals(x[:, p], order), strict=True)]
+        return c, smoothness
+
+    def edge(self, q: int, p: int) -> OfInterval:
+        """The function on one edge."""
+        single = replace(
+            self,
+            edges=PiecesOfInputs([self.edges.inputs[p]]),
+            silu=None if self.silu is None else self.silu[:, p : p + 1],
+            formulas=tuple((i, 0, formula) for i, j, formula in self.formulas if j == p),
+        )
+        return partial(_of_edge, single, q)
 
     def of_each_input(self, x: TaylorIntervals, sides: Sides = "right") -> tuple[TaylorIntervals, IntArray]:  # noqa: D102
         enclosed, smoothness = self.of_inputs(x.value, x.order, sides)
         c = [Intervals(part.lo.swapaxes(1, 2), part.hi.swapaxes(1, 2)) for part in enclosed]  # (B, Q, P)
         return x[:, None, :].composed(c), smoothness.min(axis=1)
+
+
+def _of_edge(single: EdgeStep, q: int, z: Intervals, order: int) -> Derivatives:
+    c, smoothness = single.of_inputs(z[:, None], order)
+    return [part[:, 0, q] for part in c], smoothness[:, 0]
 
 
 class LinearStep(MixingStep):

@@ -19,6 +19,7 @@ import numpy as np
 
 from refkan.analysis.exact.enclosures.boxes import BUDGET, Telling, posed, smoothness_over
 from refkan.analysis.exact.enclosures.float_intervals import Intervals, joined, quiet, up
+from refkan.analysis.exact.enclosures.formulas_on_edges import distance_from
 from refkan.analysis.exact.enclosures.network_intervals import ActivationStep, EdgeStep, IntervalNetwork, SigmoidStep
 from refkan.analysis.exact.enclosures.polynomial_pieces import pieces_of_sum
 from refkan.analysis.exact.enclosures.scalar_functions import silu
@@ -339,6 +340,8 @@ def _of_edges(step: EdgeStep, other: EdgeStep, z: Intervals) -> FloatArray | Non
             return None
         if any(np.any(array) for array in (*difference.middles, *difference.radii)):
             total = up(total + difference.enclose(z[0, p : p + 1], 0)[0][0].magnitude)
+    for q, p, formula in other.formulas:  # in place of functions that both have
+        total[0, q] = up(total[0, q] + distance_from(formula, step.edge(q, p), z.lo[0, p], z.hi[0, p]))
     return total
 
 

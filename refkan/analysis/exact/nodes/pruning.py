@@ -16,82 +16,39 @@ from typing import Any
 import numpy as np
 
 from refkan.analysis.exact.enclosures.boxes import posed
-from refkan.analysis.exact.enclosures.float_intervals import Intervals, quiet
-from refkan.analysis.exact.enclosures.network_intervals import (
-    EdgeStep,
-    IntervalNetwork,
-    interval_network,
-    with_fixed_constants,
+from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, interval_network, with_fixed_constants
+from refkan.analysis.exact.nodes.extremes_over_boxes import layerwise_difference
+from refkan.analysis.exact.nodes.fitted_formulas import replaced_by_formulas
+from refkan.analysis.exact.nodes.replaced_edges import (
+    Pruned,
+    PrunedEdge,
+    most_replacements,
+    proven_distance,
+    ranges_of_edges,
 )
-from refkan.analysis.exact.enclosures.subdivision import absolute, range_over
-from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals
-from refkan.analysis.exact.nodes.extremes_over_boxes import largest_difference, layerwise_difference
-from refkan.base import FloatArray, Frozen, Natural, Positive
+from refkan.base import FloatArray, Natural, Positive
 from refkan.networks import Network
 from refkan.networks.edge_functions import edge_values
 
 POINTS = 65
 """Points of an edge between whose values a line is drawn."""
 
-CLOSE = 0.1
-"""The share of the tolerance by which the enclosure of a distance may exceed it."""
-
 Key = tuple[int, int, int]
 
 
-class PrunedEdge(Frozen):
-    """An edge that was replaced: "constant" or "line", and a bound of the distance if no other edge were replaced.
+def pruned(
+    net: Network, theta: Any, box: Any, tolerance: Positive, budget: Natural = 2000, formulas: bool = False
+) -> Pruned:
+    r"""Replace edges by constants, straight lines or formulas while the proven distance stays below a tolerance.
 
-    Examples
-    --------
-    >>> from refkan.analysis.exact.nodes.pruning import PrunedEdge
-    >>> PrunedEdge(layer=0, output=0, input=1, kind="line", bound=0.01).kind
-    'line'
-    """
-
-    layer: int
-    output: int
-    input: int
-    kind: str
-    bound: float
-
-
-class Pruned(Frozen):
-    """A network some of whose edges are constant or straight.
-
-    Attributes
-    ----------
-    network, theta : Network, array (n_params,)
-        The given network, statistics and free knots fixed, at other parameters.
-    bound : float
-        Proven: the largest |difference| of an output from the given network in the box is not above it.
-    edges : tuple of PrunedEdge
-        Replaced edges, those of the smallest bounds first.
-    nodes : tuple of (int, int)
-        Hidden nodes, by layer and number, on which nothing depends any more.
-
-    Examples
-    --------
-    >>> import refkan as rk
-    >>> result = rk.exact.pruned(rk.kan([1, 1], 2, 1), [0.5, 0.5], [[0.0, 1.0]], tolerance=0.1)
-    >>> result.bound, result.edges[0].kind, result.theta
-    (0.0, 'constant', array([0.5, 0.5]))
-    """
-
-    network: Network
-    theta: FloatArray
-    bound: float
-    edges: tuple[PrunedEdge, ...]
-    nodes: tuple[tuple[int, int], ...]
-
-
-def pruned(net: Network, theta: Any, box: Any, tolerance: Positive, budget: Natural = 2000) -> Pruned:
-    r"""Replace edges by constants or straight lines while the proven distance stays below a tolerance.
+    With formulas=True an edge is replaced by c f(a z + b) + d, z its input and f one of x, x^2, x^3, exp, log, sqrt,
+    1/x, sin, tanh and exp(-x^2): the closest one, or the first one of the list that is nearly as close.
 
     Parameters
     ----------
     net : Network
-        Of splines of order 2 or more, with SiLU or without it. Mean-std and min-max maps are those of
+        Of splines of order 2 or more, with SiLU or without it. Formulas may replace continuous functions on edges in
+        any basis. Mean-std and min-max maps are those of
         ``net.freeze(theta)``, free knots those of ``net.with_fixed_knots(theta)``.
     theta : array (n_params,)
     box : array (P, 2)
@@ -100,15 +57,19 @@ def pruned(net: Network, theta: Any, box: Any, tolerance: Positive, budget: Natu
         What the largest |difference| of outputs in the box must not exceed.
     budget : int
         Boxes that each enclosure of a distance may evaluate.
+    formulas : bool
 
     Returns
     -------
     Pruned
+        Called with x (N, P) it returns the outputs (N, Q). With formulas=True its edges are formulas, which are
+        printed, called and have constants, and network and theta are the given ones: no network holds a formula.
 
     Raises
     ------
     ValueError
-        As `enclose`; for layers of other functions than splines.
+        As `enclose`; for layers of other functions than splines, and with formulas=True for dense layers and networks
+        that jump.
 
     Examples
     --------
@@ -117,8 +78,13 @@ def pruned(net: Network, theta: Any, box: Any, tolerance: Positive, budget: Natu
     >>> result = rk.exact.pruned(net, [0.0, 1.0, 1.0, 0.0, 0.5, 0.5, 0.51, 0.5], [[0.0, 1.0]] * 2, tolerance=0.01)
     >>> [(edge.input, edge.kind) for edge in result.edges], result.bound <= 0.01
     ([(1, 'constant')], True)
+    >>> result = rk.exact.pruned(net, [0.0, 0.0, 0.5, 1.5, 0.5, 0.0, 0.0, 0.5], [[0, 1]] * 2, 0.01, formulas=True)
+    >>> [edge.kind for edge in result.edges], result.bound < 1e-9
+    (['x^2', 'x^2'], True)
     """
     steps, ends = posed(pruned, locals())
+    if formulas:
+        return replaced_by_formulas(steps, net, theta, ends, tolerance, budget)
     fixed, parameters = with_fixed_constants(net, theta)
     for k, layer in enumerate(fixed.layers):
         if not layer.has_knots or layer.basis != "spline" or layer.spaces_at(parameters[fixed.slices[k]])[0].order < 2:
@@ -128,15 +94,12 @@ def pruned(net: Network, theta: Any, box: Any, tolerance: Positive, budget: Natu
             )
     candidates = _candidates(steps, fixed, parameters, ends)
     choose = partial(_replaced, fixed, parameters, candidates)
-    distance = partial(_distance, steps, fixed, ends, 0.5 * CLOSE * tolerance, budget)
-    few, many = 0, len(candidates) + 1
-    while many - few > 1:
-        middle = (few + many) // 2
-        if distance(choose(middle)[0]) <= tolerance:
-            few = middle
-        else:
-            many = middle
-    w, edges = choose(few)
+
+    def distance(w: FloatArray) -> float:
+        return proven_distance(steps, interval_network(fixed, w), ends, tolerance, budget)
+
+    count = most_replacements(lambda count: distance(choose(count)[0]) <= tolerance, len(candidates))
+    w, edges = choose(count)
     unused, nodes = _without_unused_nodes(fixed, w)
     if nodes and distance(unused) <= tolerance:
         w = unused
@@ -148,7 +111,7 @@ def pruned(net: Network, theta: Any, box: Any, tolerance: Positive, budget: Natu
 def _candidates(steps: IntervalNetwork, net: Network, theta: FloatArray, ends: FloatArray) -> list[Any]:
     """Replacements of single edges with their coefficients, by the bound of what each does alone."""
     found = []
-    for k, (layer, ranges) in enumerate(zip(net.layers, _ranges(steps, ends), strict=True)):
+    for k, (layer, ranges) in enumerate(zip(net.layers, ranges_of_edges(steps, ends), strict=True)):
         part = theta[net.slices[k]]
         low, high = ranges
         z = low + np.linspace(0.0, 1.0, POINTS)[:, None] * (high - low)
@@ -166,17 +129,6 @@ def _candidates(steps: IntervalNetwork, net: Network, theta: FloatArray, ends: F
                 bound = layerwise_difference(steps, alone, ends)
                 found.append((bound, kind == "constant", PrunedEdge(k, q, p, kind, bound), coefficients))
     return sorted(found, key=lambda candidate: candidate[:2])
-
-
-@quiet()
-def _ranges(steps: IntervalNetwork, ends: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
-    """Least and greatest inputs (P,) of each layer of edges."""
-    x, ranges = TaylorIntervals({(0,): Intervals(ends[None, :, 0], ends[None, :, 1])}, 0), []
-    for step in steps.steps:
-        if isinstance(step, EdgeStep):
-            ranges.append((x.value.lo[0], x.value.hi[0]))
-        x, _ = step.apply(x)
-    return ranges
 
 
 def greville_points(space: Any) -> FloatArray:
@@ -226,16 +178,3 @@ def _without_unused_nodes(net: Network, theta: FloatArray) -> tuple[FloatArray, 
             dims = [space.dim for space in layer.spaces_at(w[net.slices[k]])]
             w = with_edges(net, w, {(k, q, p): np.zeros(dim) for p, dim in enumerate(dims)})
     return w, tuple(nodes)
-
-
-def _distance(
-    steps: IntervalNetwork, net: Network, ends: FloatArray, slack: float, budget: int, theta: FloatArray
-) -> float:
-    """A bound of |difference| from the given network over a box: layer by layer, or where that is less by boxes."""
-    other = interval_network(net, theta)
-    by_layers = layerwise_difference(steps, other, ends)
-    if by_layers <= slack:
-        return by_layers
-    quantities = partial(largest_difference, steps, other)
-    sizes = range_over(quantities, ends, absolute(slack), budget, greatest=True)
-    return min(by_layers, float(sizes.outer.hi[0]))
