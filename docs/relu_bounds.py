@@ -1,19 +1,16 @@
 """Bounds of networks of order 2 over boxes beside those of auto_LiRPA, which takes them as the ReLU networks they are.
 
     pip install auto-lirpa torch
-    python docs/relu_bounds.py [--export FOLDER]
+    python docs/relu_bounds.py
 
 `plain_relu_network` writes a network in the basis "relu" of order 2 as matrices and ReLUs. auto_LiRPA bounds that over
 a box, by intervals (IBP), backwards by linear functions (CROWN) and with the slopes of these optimised (alpha-CROWN);
 refkan bounds the network as it is, once over the box (`enclose`) and with subdivision (`extrema`). Both compute in
 float64 on one thread; auto_LiRPA does not round outwards. Times are processor time, without what is done once for a
-network. With `--export` each network goes to an ONNX file (which needs onnx), and each box with the bounds of refkan
-to a VNNLIB file: whoever finds a point for it has refuted these.
+network. `refkan model export --onnx` writes such networks for other verifiers.
 """
 
-import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -48,36 +45,6 @@ def plain_relu_network(net, theta):
             scale, shift = net.node_maps[k].scale, net.node_maps[k].shift
             S, m = scale[:, None] * np.transpose(columns), scale * constant + shift
     return [*matrices, (np.transpose(columns), constant)]
-
-
-def vnnlib(box, low, high):
-    """The question whether an output in a box leaves [low, high], as VNNLIB: bounds that hold have no answer."""
-    low, high = float(np.nextafter(low, -np.inf)), float(np.nextafter(high, np.inf))
-    declared = [f"(declare-const X_{p} Real)" for p in range(len(box))] + ["(declare-const Y_0 Real)"]
-    sides = [f"(assert (>= X_{p} {a!r}))\n(assert (<= X_{p} {b!r}))" for p, (a, b) in enumerate(box.tolist())]
-    return "\n".join([*declared, *sides, f"(assert (or (and (<= Y_0 {low!r})) (and (>= Y_0 {high!r}))))"]) + "\n"
-
-
-def onnx_model(matrices):
-    """The same network for ONNX, in float64."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    nodes, weights, at = [], [], "x"
-    for k, (A, c) in enumerate(matrices):
-        weights += [numpy_helper.from_array(np.ascontiguousarray(A.T), f"A{k}"), numpy_helper.from_array(c, f"c{k}")]
-        last = k + 1 == len(matrices)
-        nodes.append(helper.make_node("Gemm", [at, f"A{k}", f"c{k}"], ["y" if last else f"z{k}"]))
-        nodes += [] if last else [helper.make_node("Relu", [f"z{k}"], [f"h{k}"])]
-        at = f"h{k}"
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.DOUBLE, [1, n])
-        for name, n in (("x", len(matrices[0][0][0])), ("y", len(matrices[-1][1])))
-    ]
-    graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
-    onnx.checker.check_model(model)
-    return model
 
 
 def timed(bounds):
@@ -124,10 +91,7 @@ def by_auto_lirpa(matrices):
 
 
 def main():
-    """Print the table; write files if they are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--export", type=Path)
-    folder = parser.parse_args().export
+    """Print the table."""
     print("| network | box | range | bounds by | width over range | seconds |\n|---|---|---|---|---|---|")
     for name, (widths, intervals) in NETWORKS.items():
         rng = np.random.default_rng(0)
@@ -147,10 +111,6 @@ def main():
                 width = (above - below) / (high - low)
                 network = f"{name}, {neurons} ReLUs | {2 * half:g} | {high - low:.3g}"
                 print(f"| {network} | {method} | {width:.4g} | {seconds:.3f} |", flush=True)
-            if folder is not None:
-                (folder / f"{name}-{half}.vnnlib").write_text(vnnlib(box, low, high))
-        if folder is not None:
-            (folder / f"{name}.onnx").write_bytes(onnx_model(matrices).SerializeToString())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.command_parser import add_command
 from refkan.base.long_runs.exit_codes import FAILED, OK, refuse, say
 from refkan.commands.input_files import read_network
-from refkan.commands.model_export import EXPORTED, add_export_options, write_code
+from refkan.commands.model_export import EXPORTED, EXPORTS, add_export_options
 from refkan.commands.option_values import check_file, named, path, size, whole
 from refkan.interop import from_state, read_model, refined, to_state
 from refkan.interop.kan_edges import Edges, disassemble
@@ -73,9 +73,7 @@ def add_model(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     refine = _add(parts, "refine", run_refine, "write the same function on a grid of half the spacing")
     judge = _add(parts, "judge", run_judge, "report what is wrong with a trained model and its values", JUDGED)
     edges = _add(parts, "edges", run_edges, "write the function of each edge for SciPy", WRITTEN)
-    export = _add(
-        parts, "export", run_export, "write a trained model as a function in C, with a proven bound", EXPORTED
-    )
+    export = _add(parts, "export", run_export, "write a model in C with a proven bound, or in ONNX", EXPORTED)
     for drawing in (spectrum_of, refine, judge):
         drawing.add_argument(
             "--samples", type=size, default=1000, metavar="N", help="drawn in the domain; default: %(default)s"
@@ -235,10 +233,10 @@ def run_edges(chosen: argparse.Namespace) -> int:
 
 
 def run_export(chosen: argparse.Namespace) -> int:
-    """Write a network in C."""
-    _check_output(chosen, ".c")
-    net, theta = _read(chosen.file)
-    return write_code(net, theta, chosen)
+    """Write a network in C, or in ONNX."""
+    suffix, write = EXPORTS[chosen.onnx]
+    _check_output(chosen, suffix)
+    return write(*_read(chosen.file), chosen)
 
 
 def _edges_of(net: Network, theta: FloatArray, k: int) -> Iterator[dict[str, Any]]:

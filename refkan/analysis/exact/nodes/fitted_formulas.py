@@ -6,6 +6,7 @@ as they are, and the distance of the formula from its edge is enclosed for all i
 (`enclosures.formulas_on_edges`). How many edges are replaced is decided as in `pruned`.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,7 +60,7 @@ class Formula(PrunedEdge):
         Proven: the largest |difference| of an output of the network if no other edge were replaced.
     distance : float
         Proven: the largest |difference| from the edge, over the range of its input.
-    constants : tuple of float
+    constants : sequence of float
         a, b, c, d.
 
     Examples
@@ -70,7 +71,7 @@ class Formula(PrunedEdge):
     """
 
     distance: float
-    constants: tuple[float, float, float, float]
+    constants: Sequence[float]
 
     def __str__(self) -> str:
         a, b, c, d = self.constants
@@ -170,8 +171,9 @@ def _candidates(
             formula = fitted(z[:, p], values[:, q, p], tolerance)
             if formula is None:
                 continue
-            apart = distance_from(formula, step.edge(q, p), low[p], high[p])
-            alone = Formula(k, q, p, formula.function, np.inf, apart, tuple(formula[1:]))
+            apart = distance_from(formula, step.edge(q, p), float(low[p]), float(high[p]))
+            name, *constants = formula
+            alone = Formula(k, q, p, name, np.inf, apart, constants)
             bound = layerwise_difference(steps, with_formulas(steps, [alone]), ends)
             found.append(replace(alone, bound=bound))
     return found
