@@ -123,7 +123,7 @@ def of_few_seeds(kept: Mapping[str, Any], present: claims.Row) -> dict[str, Any]
         **_present(present),
         "judged": f"again: {few}",
         "status": undecided.status,
-        "measured": f"{few}. {kept['measured']}",
+        "measured": f"{few}. {str(kept['measured']).removeprefix(f'{few}. ')}",
         "corrected": "",
         "readings": [{**r, "holds": None, "corrected": False} for r in kept["readings"]],
     }
