@@ -98,7 +98,7 @@ def cells(quick: bool) -> list[Cell]:
 
 
 LAGS, DCT, ROTATED = WAYS
-COST = "one seed takes 23 s of processor time"
+COST = "one seed takes five seconds of processor time"
 
 
 def besides(runs: Found) -> list[Beside]:

@@ -145,7 +145,7 @@ def correlation(runs: Mapping[str, Mapping[int, Mapping[str, float]]], measure: 
 
 
 NUMBERS = ("error", ELSEWHERE)
-COST = "one seed takes fourteen seconds of processor time"
+COST = "one seed takes eleven seconds of processor time"
 
 
 def pair(runs: Mapping[str, Mapping[int, Mapping[str, float]]], breadth: str) -> list[Beside]:

@@ -82,7 +82,7 @@ def judged_again(row: Mapping[str, Any], by: ByCells, present: claims.Row) -> di
         "readings": list(verdict.readings),
         "estimates": [asdict(e) for e in verdict.estimates],
         "controls": dict(verdict.controls),
-        "mutations": dict(verdict.mutations),
+        "mutations": {**row["mutations"], **verdict.mutations},  # some are of the runs themselves
     }
 
 

@@ -194,7 +194,7 @@ Errors = Mapping[str, Mapping[str, Sequence[float]]]
 """Number of centres -> target -> error of every width, of one run."""
 
 EXCESS, CONDITION = "error over the best of the sweep", "condition number of Phi"
-COST = "one seed takes 29 s of processor time"
+COST = "one seed takes nine seconds of processor time"
 
 
 def excess(run: Errors) -> np.ndarray:
