@@ -70,8 +70,8 @@ def losses(
 
 
 COST = (
-    "one seed takes ten minutes of processor time; more decide no row while the other readings have a quarter of the"
-    " steps"
+    "one seed takes ten minutes of processor time; a failure decides no row while the other readings have a quarter of"
+    " the steps"
 )
 
 

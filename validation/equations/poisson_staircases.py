@@ -56,8 +56,8 @@ def written_size(size: Size) -> str:
 
 STATEMENT = Statement(GRID, LIST, (PAPER, SCREENING, QUICK), SEEDS, quick_cells, full_cells, was_run, written_size)
 COST = (
-    "one seed takes 341 s of processor time at the size of the paper, 25 take 2.4 hours; they decide no row while the"
-    " other readings have a tenth of the steps"
+    "one seed takes 341 s of processor time at the size of the paper, 25 take 2.4 hours; a failure decides no row"
+    " while the other readings have a tenth of the steps"
 )
 FACTOR = "{} on level {} over that on the next"
 
