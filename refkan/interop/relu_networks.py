@@ -46,7 +46,7 @@ def relu_network(net: Network, theta: FloatArray) -> list[LinearPart]:
     parts = []
     for k, (layer, blocks) in enumerate(zip(net.layers, net.unpack(theta), strict=True)):
         rows, shifts, columns = [], [], []
-        for p, space in enumerate(layer.spaces):
+        for p, space in enumerate(layer.spaces_at(theta[net.slices[k]])):
             weights, unit = blocks["coefficients"][:, p].T, np.eye(layer.n_inputs)[p]
             for w, t in zip(weights, space.knots, strict=False):
                 rows.append(unit)
@@ -58,9 +58,9 @@ def relu_network(net: Network, theta: FloatArray) -> list[LinearPart]:
                     columns.append(-w)
         parts.append(LinearPart(np.array(rows), np.array(shifts), relu=True))
         parts.append(LinearPart(np.transpose(columns), np.zeros(layer.n_outputs), relu=False))
-        if k < len(net.node_maps) and isinstance(net.node_maps[k], AffineMap):
-            scale, shift = np.array(net.node_maps[k].scale), np.array(net.node_maps[k].shift)
-            parts.append(LinearPart(np.diag(scale), shift, relu=False))
+        node_map = net.node_maps[k] if k < len(net.node_maps) else None
+        if isinstance(node_map, AffineMap):
+            parts.append(LinearPart(np.diag(node_map.scale), np.array(node_map.shift), relu=False))
     return parts
 
 
@@ -74,8 +74,9 @@ def in_relu_basis(net: Network, theta: FloatArray) -> tuple[Network, FloatArray]
     """
     fixed, parameters = with_fixed_constants(net, theta)
     for k, layer in enumerate(fixed.layers):
-        straight = layer.has_knots and layer.spaces[0].order == 2 and layer.outside in ("linear", "polynomial")
-        if not straight or "w_b" in layer.blocks:
+        part = parameters[fixed.slices[k]]
+        of_lines = layer.has_knots and layer.spaces_at(part)[0].order == 2
+        if not of_lines or layer.outside not in ("linear", "polynomial") or "w_b" in layer.blocks:
             raise ValueError(
                 "net must have layers of order 2 with outside='linear' or 'polynomial' and without SiLU to be a ReLU "
                 f"network; layer {k} is {layer.describe()}, outside={layer.outside!r}"
