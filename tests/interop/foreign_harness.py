@@ -2,8 +2,8 @@
 
     python -m tests.interop.foreign_harness [--points 250000] [--compiler gcc clang ...]
 
-The command of the page, `refkan model export`, writes the code and the certificate, which states the bound. A driver in C
-of its own reads inputs and writes outputs. The network is computed from its knots and coefficients by de Boor's
+The command of the page, `refkan model export`, writes the code and the certificate, which states the bound. A driver in
+C of its own reads inputs and writes outputs. The network is computed from its knots and coefficients by de Boor's
 algorithm in long doubles (`refkan model edges` would round coefficients: it adds pieces for tails). Inputs lie anywhere
 in the box, at its ends and corners, at knots and up to three numbers of the type beside them, and at zero and subnormal
 numbers. The largest error divided by the bound is printed: above 1 the certificate is refuted.
