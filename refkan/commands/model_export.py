@@ -43,7 +43,9 @@ def add_export_options(p: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --onnx: the box, and N - 1 drawn in it, have questions; default: %(default)s",
     )
-    p.add_argument("--seed", type=whole, default=0, help="with --onnx: of the boxes; default: %(default)s")
+    p.add_argument(
+        "--seed", type=whole, default=0, metavar="SEED", help="with --onnx: of the boxes; default: %(default)s"
+    )
 
 
 def write_code(net: Network, theta: FloatArray, chosen: argparse.Namespace) -> int:

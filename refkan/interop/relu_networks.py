@@ -60,7 +60,7 @@ def relu_network(net: Network, theta: FloatArray) -> list[LinearPart]:
         parts.append(LinearPart(np.transpose(columns), np.zeros(layer.n_outputs), relu=False))
         node_map = net.node_maps[k] if k < len(net.node_maps) else None
         if isinstance(node_map, AffineMap):
-            parts.append(LinearPart(np.diag(node_map.scale), np.array(node_map.shift), relu=False))
+            parts.append(LinearPart(np.diag(np.array(node_map.scale)), np.array(node_map.shift), relu=False))
     return parts
 
 
@@ -128,9 +128,9 @@ class Question(NamedTuple):
 
     def text(self, n_outputs: int) -> str:
         """The question as VNNLIB, numbers as exact decimals."""
-        low, high = self.bound
+        low, high = map(_decimal, self.bound)
         lines = [
-            f"; {self.name.rpartition('-')[2]}: the extreme of Y_{self.output} is between {low!r} and {high!r}",
+            f"; {self.name.rpartition('-')[2]}: the extreme of Y_{self.output} is between {low} and {high}",
             *(f"(declare-const X_{p} Real)" for p in range(len(self.box))),
             *(f"(declare-const Y_{q} Real)" for q in range(n_outputs)),
         ]

@@ -80,7 +80,8 @@ def test_texts_hold_the_numbers_as_they_are():
     relu, weights = in_relu_basis(*trained())
     question = next(questions(relu, weights, [np.array([[0.1, 0.7], [1e-9, 1.0]])], 500))
     text = question.text(1)
-    assert text.startswith("; unsat: the extreme of Y_0 is between ")
+    low, high = re.match(r"; unsat: the extreme of Y_0 is between (\S+) and (\S+)\n", text).groups()
+    assert (Fraction(low), Fraction(high)) == tuple(map(Fraction, question.bound))
     numbers = re.findall(r"\((?:>=|<=) (\w+) ([-.\d]+)\)", text)
     expected = [("X_0", 0.1), ("X_0", 0.7), ("X_1", 1e-9), ("X_1", 1.0), ("Y_0", question.threshold)]
     assert [(name, Fraction(number)) for name, number in numbers] == [(name, Fraction(x)) for name, x in expected]
