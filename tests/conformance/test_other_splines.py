@@ -42,11 +42,20 @@ def test_a_wrong_right_end_is_noticed():
     assert "failed" in judged(HalfOpen(), ["degree-3/uniform/ends"])
 
 
+@pytest.fixture
+def same_random_numbers():
+    """Libraries that are imported in a test may draw from numpy.random."""
+    state = np.random.get_state()  # noqa: NPY002
+    yield
+    np.random.set_state(state)  # noqa: NPY002
+
+
 @pytest.mark.parametrize(
     ("name", "package"),
     [("Scipy", "scipy"), ("Interpax", "interpax"), ("Torchcurves", "torchcurves"), ("Splinebox", "splinebox")],
 )
 @pytest.mark.exhaustive
+@pytest.mark.usefixtures("same_random_numbers")
 def test_identification_says_what_the_page_says(name, package):
     pytest.importorskip(package)
     found = identify(getattr(adapters(), name)())
