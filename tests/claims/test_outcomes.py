@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -312,7 +311,7 @@ def test_a_line_says_how_long_a_file_took_and_what_came_of_it():
 
 
 def test_a_record_that_depends_on_the_reading_is_not_contradicted_by_the_corrected_statement():
-    corrected = SimpleNamespace(estimates=(), status="holds as corrected")
+    corrected = Verdict("A1", "holds as corrected", "")
     assert direction("holds under some readings", corrected) == "undecided"
     assert direction("holds", corrected) == "other direction"
     assert direction("holds as corrected", corrected) == "not as printed either"

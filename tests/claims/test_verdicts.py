@@ -10,7 +10,20 @@ import pytest
 
 import validation
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.claims import Estimate, Factor, Figure, Grid, Verdict, decide, estimate, exactly, judge, twin
+from refkan.claims import (
+    Estimate,
+    Factor,
+    Figure,
+    Grid,
+    Reading,
+    Readings,
+    Verdict,
+    decide,
+    estimate,
+    exactly,
+    judge,
+    twin,
+)
 from refkan.claims.cells import beside, numbers, records, seeds_of
 from refkan.claims.reporting.page import _readings_of
 from refkan.claims.reporting.reading_tables import estimate_cells
@@ -307,6 +320,13 @@ def test_a_failing_experiment_needs_a_positive_control():
 def test_a_small_run_tells_a_direction(recorded, value, told):
     small = estimate("x", {1: value}, at_least=5.0)
     assert direction(recorded, Verdict("A1", decide([small]), "", estimates=(small,))) == told
+
+
+@each_row("recorded, told", ("holds under some readings", "same direction"), ("holds", "other direction"))
+def test_a_record_that_depends_on_the_reading_is_pointed_to_by_any_of_them(recorded, told):
+    first, second = (estimate("x", {1: value}, at_least=5.0) for value in (2.0, 9.0))
+    small = Readings([Reading({"start": str(k)}, estimates=(e,)) for k, e in enumerate((first, second))])
+    assert direction(recorded, small.verdict("A1")) == told
 
 
 @pytest.mark.parametrize(("status", "told"), [("holds", "same"), ("holds as corrected", "other"), ("refuted", "other")])

@@ -41,9 +41,9 @@ IN_SPLINE_COORDINATES = "ReLU, steps in spline coordinates"
 QUICK, FULL = quick_and_full(
     dimensions=((2, 4), (2, 4, 6, 10)),
     seeds=((1234,), tuple(range(1234, 1239))),
-    samples=(400, 3200),
+    samples=(800, 3200),
     test_points=(2000, 10_000),
-    evaluations=(70, 200),
+    evaluations=(140, 200),
 )
 
 Results = dict[str, list[dict[str, Any]]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from refkan.base import json_data
-from refkan.claims.estimates import Estimate
+from refkan.claims.estimates import Estimate, from_plain
 from refkan.claims.rows import Row
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.sources import name_below
@@ -120,12 +120,16 @@ def not_run(verdict: Verdict) -> str:
 def direction(recorded: str, verdict: Verdict) -> str:
     """Say whether a small run points where the recorded verdict does; the estimates speak without their intervals.
 
-    Of a claim that fails as printed a small run that fails too says no more: it may miss by the other side.
+    Of a claim that fails as printed a small run that fails too says no more: it may miss by the other side. Of one that
+    holds under some readings a small run points there if it does under one.
     """
-    asked = [estimate.points for estimate in verdict.estimates if estimate.decides]
+    under: list[Iterable[Estimate]] = [verdict.estimates]
+    if recorded == "holds under some readings":
+        under += [map(from_plain, reading.get("estimates", ())) for reading in verdict.readings]
+    asked = [points for points in ([e.points for e in estimates if e.decides] for estimates in under) if points]
     if not asked and verdict.status == "undecided":
         return "undecided"
-    points = all(asked) if asked else verdict.status in AS_PRINTED
+    points = any(map(all, asked)) if asked else verdict.status in AS_PRINTED
     if recorded == "undecided":
         return TOWARDS if points else AGAINST
     if recorded == "holds under some readings" and verdict.status == "holds as corrected":

@@ -103,7 +103,7 @@ OPEN = (Factor("training", ("adam", "single", "double"), "two layers by Adam; on
 
 QUICK, FULL = quick_and_full(
     centres=((8, 16), (8, 16, 32)), samples=(200, 300), seeds=((0,), (0, 1, 2, 3, 4)),
-    hidden=(3, 6), deep_centres=((8,), (20,)), steps=(40, 300),
+    hidden=(3, 6), deep_centres=((8,), (20,)), steps=(300, 300),
 )  # fmt: skip
 """Numbers of centres, samples, seeds; hidden nodes, centres and steps of networks trained by Adam."""
 
