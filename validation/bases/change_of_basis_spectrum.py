@@ -63,11 +63,9 @@ def growth_verdict(intervals: Sequence[int], progress: Callable[[str], None]) ->
     def twice(r: int) -> int:
         return 2 * r
 
-    asked = [
-        exactly(f"exponent, r = {g['order']}", g[last], at_least=twice(r) - TOLERANCE, at_most=twice(r) + TOLERANCE)
-        for g in growths
-        for r in (g["order"],)
-    ]
+    within = {"at_least": -TOLERANCE, "at_most": TOLERANCE}
+    apart = {g["order"]: g[last] - twice(g["order"]) for g in growths}
+    asked = [exactly(f"exponent less 2r, r = {r}", value, **within) for r, value in apart.items()]
     measured = f"exponents in dim + r/2 over n = {intervals[-2]} to {intervals[-1]}: " + "; ".join(
         f"r = {g['order']}: {g[last]:.4f} ({g['exponent']:.4f} over all n from {intervals[0]} on), constant "
         f"{g['constant at the largest n']:.5g}, limit {g['constant in the limit']:.5g}"
