@@ -1,11 +1,10 @@
-"""Numbers that several claims are told by: means over seeds, exponents, processor seconds, sign tests."""
+"""Numbers that several claims are told by: means over seeds, exponents, processor seconds."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import process_time
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 
 def means_by_seed(values: Iterable[tuple[int, float]]) -> dict[int, float]:
@@ -39,9 +38,3 @@ def ratios_of_rounds(seconds: Mapping[str, Sequence[float]], above: str, below: 
 def least_of_cases(ratios: Iterable[np.ndarray]) -> dict[int, float]:
     """Return the least ratio of all cases, of each round."""
     return dict(enumerate(np.min(list(ratios), axis=0).tolist()))
-
-
-def sign_test(first: Iterable[float], other: Iterable[float]) -> float:
-    """One-sided p value of at least as many pairs in which the first is lower, if each pair were a fair coin."""
-    lower = [a < b for a, b in zip(first, other, strict=True)]
-    return float(binomtest(sum(lower), len(lower), 0.5, alternative="greater").pvalue) if lower else 1.0

@@ -1,6 +1,5 @@
 """W1, X1 and X2: fair contestants, criteria computed from errors under every reading, mistakes that show."""
 
-from math import comb
 
 import numpy as np
 import pytest
@@ -8,11 +7,10 @@ import pytest
 import refkan as rk
 from refkan.claims.cells import numbers
 from refkan.training.problems.formulas import SUPERPOSITIONS
-from tests.shared.spoiling import spoilt
 from validation.architectures import equal_work, high_dimension, splines_against_relu
 from validation.architectures import first_experiment as claim
 from validation.architectures import first_experiment_cells as cells
-from validation.architectures.equal_work import Budget, BudgetSpentError, Comparison, Contestant, Samples, train
+from validation.architectures.equal_work import Budget, BudgetSpentError, Contestant, Samples, train
 
 W1 = high_dimension.QUICK.but(dimensions=(2,), seeds=(1, 2), samples=200, test_points=300, evaluations=60)
 X1 = tuple(splines_against_relu.Size((2,), ((3, 6),), (1, 2), samples, 300, n) for samples, n in ((100, 12), (200, 25)))
@@ -28,19 +26,11 @@ def dimension_two():
         yield high_dimension.answer(W1)[0]
 
 
-def p_value(wins, n):
-    return sum(comb(n, k) for k in range(wins, n + 1)) / 2**n
-
-
-def test_comparison():
-    won = Comparison.of([1.0] * 8, [10.0] * 8)
-    assert (won.median, won.p) == (10.0, 2.0**-8)
-    mixed = Comparison.of([1.0] * 20, [99.0] * 15 + [0.5] * 5)
-    assert mixed.p == pytest.approx(p_value(15, 20))
-    assert Comparison.of([1.0] * 8, [1.0] * 8).p == 1.0  # a tie is no win
-    assert spoilt(equal_work, "b / a", "a / b").Comparison.of([1.0] * 8, [10.0] * 8).median == 0.1
-    pair = "[1.0] * len(self.ratios)", "self.ratios"
-    assert spoilt(equal_work, ", ".join(pair), ", ".join(pair[::-1])).Comparison.of([1.0] * 8, [10.0] * 8).p == 1.0
+def test_contestants_are_compared_by_the_median_of_their_ratios():
+    pairs = [{"spline": {"test": 1.0}, "MLP": {"test": e, "test in time": 2 * e}} for e in (3.0, 10.0, 40.0)]
+    assert splines_against_relu.compare(pairs, "MLP") == 10.0
+    assert splines_against_relu.compare(pairs, "MLP", column="test in time") == 20.0
+    assert splines_against_relu.compare(pairs, "spline", "MLP") == 0.1
 
 
 @pytest.mark.parametrize("id", ["bessel", "I.15.3x"])

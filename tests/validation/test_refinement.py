@@ -12,7 +12,6 @@ from refkan.truth.bases.prolongation import uniform_prolongation
 from tests.validation.replays import measured_in
 from validation.knots import adaptive_refinement, coarse_grids, rough_targets
 from validation.knots.adaptive_runs import Setting, final, seconds_to
-from validation.measures import sign_test
 from validation.multilevel import (
     coarse_subspace,
     complementary_descent,
@@ -160,9 +159,6 @@ def test_errors_and_times_of_runs():
     run = {"error": np.array([3.0, 1.0, 0.5]), "seconds": np.array([1.0, 2.0, 4.0])}
     assert final(run) == 0.5
     assert [seconds_to(run, e) for e in (5.0, 1.0, 0.7, 0.1)] == [1.0, 2.0, 4.0, float("inf")]
-    assert sign_test([1, 2, 3], [2, 2, 4]) == pytest.approx(0.5)
-    assert sign_test([1.0] * 7, [2.0] * 7) == pytest.approx(2.0**-7)
-    assert sign_test([], []) == 1.0
 
 
 def test_a_setting_is_the_same_problem_for_every_strategy():

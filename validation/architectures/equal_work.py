@@ -1,6 +1,6 @@
-r"""Contestants that are trained on the same samples with the same number of evaluations, compared in pairs."""
+r"""Contestants that are trained on the same samples with the same number of evaluations."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from time import process_time
@@ -12,7 +12,6 @@ import refkan as rk
 from refkan.base import Frozen
 from refkan.claims.running.kept_parts import Resume
 from refkan.training.problems.regression import Target
-from validation.measures import sign_test
 
 TEST_SEED = 20_000
 """Of the fresh test points, the same for all."""
@@ -166,26 +165,3 @@ def targets(*dimensions: int) -> list[Target]:
 def marks(evaluations: int) -> np.ndarray:
     """Return the evaluations, counted from 1, at which the best loss so far is kept: evenly spaced in the logarithm."""
     return np.unique(np.geomspace(1, evaluations, MARKS).round().astype(int))
-
-
-class Comparison(Frozen, eq=True):
-    """Ratios of errors, other over first, one a pair; a ratio above 1 is a pair that the first one wins."""
-
-    ratios: tuple[float, ...]
-
-    @classmethod
-    def of(cls, first: Sequence[float], other: Sequence[float]) -> "Comparison":
-        """Compare the errors of two contestants, pair by pair."""
-        return cls(tuple(b / a for a, b in zip(first, other, strict=True)))
-
-    @property
-    def median(self) -> float:
-        return float(np.median(self.ratios))
-
-    @property
-    def p(self) -> float:
-        """One-sided sign test: how likely at least as many wins are if either side wins with probability 1/2."""
-        return sign_test([1.0] * len(self.ratios), self.ratios)
-
-    def __str__(self) -> str:
-        return f"{self.median:.2g} (p = {self.p:.1g})"

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from itertools import count, product
 from typing import Any
 
+import numpy as np
+
 import refkan as rk
 from refkan.base import Frozen
 from refkan.claims import Beside, Experiment, Factor, Reading, Readings, Verdict, judge
 from refkan.claims.experiments import Choice, written
 from refkan.training.problems.regression import Target
-from validation.architectures.equal_work import Comparison, Contestant, targets, train_all
+from validation.architectures.equal_work import Contestant, targets, train_all
 from validation.statements import ByCells, Progress, Resume, answers, asked_of_cells, each_part, run_task, times
 
 CLAIMS = ("X1",)
@@ -73,10 +75,10 @@ def run_pairs(size: Size, progress: Progress, resume: Resume, names: Sequence[st
     return each_part(resume, progress, told, trained, *values)
 
 
-def compare(pairs: list[Pair], name: str, ours: str = OURS, column: str = "test") -> Comparison:
-    """Compare errors of a contestant with those of `ours` over pairs; `what` is that of the contestant."""
+def compare(pairs: list[Pair], name: str, ours: str = OURS, column: str = "test") -> float:
+    """Return the median over pairs of the error of a contestant over that of `ours`; `column` is of the contestant."""
     own = "test" if column == "test in time" else column  # the time is the one that the spline KAN takes for its budget
-    return Comparison.of([pair[ours][own] for pair in pairs], [pair[name][column] for pair in pairs])
+    return float(np.median([pair[name][column] / pair[ours][own] for pair in pairs]))
 
 
 IDS = dict(zip(("relu-same-start", "relu-gaussian", "mlp-1", "mlp-2"), RELU, strict=True))
@@ -147,7 +149,7 @@ def ratio_by_seed(size: Size, pairs: list[Pair], name: str, reading: Choice) -> 
     """Return, for each seed, the median over targets of the ratio of errors, for the first size of network."""
     own = [pair for pair in pairs if pair["intervals"] == list(size.intervals[0])]
     column = WORK[reading["work"]]
-    values = {s: compare([pair for pair in own if pair["seed"] == s], name, column=column).median for s in size.seeds}
+    values = {s: compare([pair for pair in own if pair["seed"] == s], name, column=column) for s in size.seeds}
     where = {
         "model": next(id for id, other in IDS.items() if other == name),
         "dimensions": "-".join(map(str, size.dimensions)),
@@ -170,21 +172,21 @@ def run_again(choice: Choice, seed: int) -> dict[str, float]:
     errors = {
         f"{pair['target']}, {who}": pair[who][key] for pair in pairs for who, key in ((OURS, "test"), (name, column))
     }
-    return errors | {"median ratio": compare(pairs, name, column=column).median}
+    return errors | {"median ratio": compare(pairs, name, column=column)}
 
 
 EXPERIMENT = Experiment((*OPEN, *PLACE), run_again)
 
 
-def in_words(size: Size, compared: Mapping[str, Comparison]) -> str:
-    rows = ", ".join(f"{name} {c}" for name, c in sorted(compared.items(), key=lambda item: item[1].median))
+def in_words(size: Size, compared: Mapping[str, float]) -> str:
+    rows = ", ".join(f"{name} {ratio:.2g}" for name, ratio in sorted(compared.items(), key=lambda item: item[1]))
     return f"{rows} with {size.samples} samples and {size.evaluations} evaluations"
 
 
 def mutations(pairs: list[Pair]) -> dict[str, Any]:
     return {
         f"{ours} in the place of splines": judge(
-            all(compare(pairs, name, ours).median >= 1 for name in (OURS, *RELU) if name != ours)
+            all(compare(pairs, name, ours) >= 1 for name in (OURS, *RELU) if name != ours)
         )
         for ours in (RELU[0], RELU[2])
     }
