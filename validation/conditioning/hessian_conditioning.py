@@ -53,7 +53,7 @@ def answer(size: RunSize, progress: Progress = silent) -> list[Verdict]:
 
 
 RATIO, EXPONENT = "least ratio over n and r", "least exponent of n over r"
-COST = "one seed takes 35 s of processor time"
+COST = "one seed takes 50 s of processor time"
 
 
 def besides(by_series: Ratios) -> list[Beside]:
