@@ -146,7 +146,7 @@ def ratios(pairs: Pairs, measure: str, rival: str) -> np.ndarray:
     return np.array([of([*n[rival].values()]) / of([*n[OURS].values()]) for n in pairs.values()])
 
 
-COST = "one start takes two minutes of processor time"
+COST = "one start takes 26 s of processor time"
 JUDGED = {"O10": tenfold(COST, 1e3)}
 
 
