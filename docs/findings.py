@@ -191,12 +191,12 @@ Of these claims {together(kept, ("R1", "R2", "R3", "R8", "R9"))}.
 cannot come about. A typical multilevel run gains {bracketed(over_coarse)} over a coarse one and {bracketed(over_fine)}
 over a fine one (R10), under this reading.
 
-[What to ask the authors](questions.md), on one page.
+[What to ask the authors](questions.md).
 
 ## All statements
 
 {counts(kept)}
-"As corrected": what is printed fails, and a corrected statement holds. "Undecided": the interval over runs contains the
+"As corrected": what is printed fails, and a corrected statement holds. "Undecided": the interval over runs holds the
 bound that the claim implies, or runs are too few. Refuted: {refuted(kept)}.
 
 Earlier verdicts had bootstraps, Student's intervals of means, p values or counts; [calibration](calibration.md) says
