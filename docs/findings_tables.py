@@ -14,7 +14,7 @@ from refkan.claims.experiments import written
 from validation.ledger import LEDGER, row
 from validation.records.markdown import markdown_table
 from validation.records.pages import in_short
-from validation.records.store import OF_FEW_SEEDS, is_old, load
+from validation.records.store import is_old, load
 from validation.table_two.compared_cells import NOT_RUN, OF_FIVE, SHOWN
 
 PROOFS = {
@@ -221,7 +221,7 @@ def all_met(readings: Iterable[Mapping[str, Any]]) -> str:
 def few(kept: Rows) -> str:
     """Tell which rows have too few seeds for an interval."""
     deciding = {id: [e for e in estimates(kept, id).values() if e.decides and e.seeds] for id in kept}
-    ids = [id for id, of in deciding.items() if id in OF_FEW_SEEDS or (of and min(len(e.seeds) for e in of) < FEWEST)]
+    ids = [id for id, of in deciding.items() if of and min(len(e.seeds) for e in of) < FEWEST]
     return f"{', '.join(ids[:-1])} and {ids[-1]}"
 
 

@@ -15,10 +15,10 @@ from refkan.claims.estimates import ENOUGH
 from refkan.claims.reporting.page import page as report_page
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
-from validation.ledger import LEDGER, row
+from validation.ledger import LEDGER
 from validation.records.__main__ import main
 from validation.records.pages import fewer_seeds, goals, readings, table, verdicts
-from validation.records.store import FOLDER, OF_FEW_SEEDS, SIZES, keep, load, of_few_seeds, rows_of
+from validation.records.store import FOLDER, SIZES, keep, load, rows_of
 from validation.sources import PAPERS, SOURCES
 
 ROOT = Path(__file__).parents[2]
@@ -226,9 +226,6 @@ def test_experiments_of_few_seeds_state_the_cost_that_forbids_more():
         assert seeds < ENOUGH
         assert re.search(r"(second|minute|hour|\d s)\w* of processor time|took \d+ s, ", cost), (id, cost)
         assert f"Seeds: {seeds} of the {ENOUGH} that decide an experiment; {cost}." in page
-    for id, seeds in OF_FEW_SEEDS.items():
-        cells = [cell for reading in full[id]["readings"] for cell in reading["cells"]]
-        assert not cells or min(len(cell["seeds"]) for cell in cells) == seeds, id
 
 
 def test_a_row_is_judged_again_from_the_numbers_that_it_keeps(tmp_path, capsys):
@@ -242,18 +239,6 @@ def test_a_row_is_judged_again_from_the_numbers_that_it_keeps(tmp_path, capsys):
         assert again[name] == kept[name]
     assert main(["--judge", "L1"], tmp_path, tmp_path) == 2
     assert "L1 is judged by more than the numbers that its row keeps" in capsys.readouterr().err
-
-
-def test_a_row_that_few_seeds_decided_is_undecided():
-    (id,) = OF_FEW_SEEDS
-    kept = load("full")[id]
-    decided = kept | {"status": "holds", "readings": [r | {"holds": True} for r in kept["readings"]]}
-    again = of_few_seeds(decided, row(id))
-    assert again["status"] == "undecided"
-    assert {r["holds"] for r in again["readings"]} == {None}
-    assert again["measured"].count(f"{OF_FEW_SEEDS[id]} seeds: no interval") == 1
-    made = runpy.run_path(str(ROOT / "docs" / "findings.py"))
-    assert id in made["few"](made["rows"]())
 
 
 def test_findings_tell_what_the_free_scale_of_rows_does_with_the_numbers_of_the_record():

@@ -26,7 +26,7 @@ from validation.architectures import first_experiment
 from validation.equations import burgers_table, poisson_staircases
 from validation.ledger import LEDGER, row
 from validation.literature import truncated_power_bases
-from validation.records.store import OF_FEW_SEEDS, is_old, judged_again, load
+from validation.records.store import is_old, judged_again, load
 
 FILES = discover(Path(validation.__file__).parent, LEDGER)
 
@@ -36,7 +36,7 @@ JUDGED = {
 
 FULL = load("full")
 
-KEPT = [id for id in JUDGED if id in FULL and id not in OF_FEW_SEEDS and not is_old(FULL[id])]
+KEPT = [id for id in JUDGED if id in FULL and not is_old(FULL[id])]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from refkan.claims.estimates import ENOUGH, from_plain
 from refkan.claims.reporting import reading_tables
 from validation.ledger import LEDGER
 from validation.records.markdown import markdown_table
-from validation.records.store import OF_FEW_SEEDS, Kept, is_old
+from validation.records.store import Kept, is_old
 from validation.sources import SOURCES
 
 
@@ -17,14 +17,7 @@ def fewer_seeds(kept: Mapping[str, Any]) -> tuple[int, str] | None:
     """Return the fewest seeds of what decides a kept row, and what one costs; None where 25 do, or chance does not."""
     deciding = [e for e in map(from_plain, kept["estimates"]) if e.decides and e.seeds]
     few = min(deciding, key=lambda e: len(e.seeds), default=None)
-    if few is not None and len(few.seeds) < ENOUGH:
-        return len(few.seeds), few.cost
-    seeds = OF_FEW_SEEDS.get(kept["id"], ENOUGH)
-    if seeds >= ENOUGH:
-        return None
-    seconds = kept["seconds_of_file"]
-    more = f"{ENOUGH * seconds / seeds / 60:.0f} minutes"
-    return seeds, f"{seeds} took {seconds:.0f} s, {ENOUGH} would take some {more}"
+    return None if few is None or len(few.seeds) >= ENOUGH else (len(few.seeds), few.cost)
 
 
 NONE = "-"

@@ -11,8 +11,8 @@ import numpy as np
 
 from refkan import claims
 from refkan.base.atomic_files import write_atomically
-from refkan.claims import Beside, Reading, Readings, decide
-from refkan.claims.estimates import FEWEST, from_plain
+from refkan.claims import Beside, decide
+from refkan.claims.estimates import from_plain
 from refkan.claims.running.discovery import discover
 from refkan.claims.running.outcomes import plain
 from refkan.claims.seed_intervals import DESCRIPTIVE
@@ -109,26 +109,6 @@ def uncovered(kept: Mapping[str, Any], present: claims.Row) -> dict[str, Any]:
     }
 
 
-OF_FEW_SEEDS = {"O11": 3}
-"""Rows whose record keeps no number that decides them, and of how many seeds they were judged."""
-
-
-def of_few_seeds(kept: Mapping[str, Any], present: claims.Row) -> dict[str, Any]:
-    """Return a row that fewer than `FEWEST` seeds decided, undecided: nothing is decided by so few."""
-    seeds = OF_FEW_SEEDS[kept["id"]]
-    few = f"{seeds} seeds: no interval; {FEWEST} are the fewest that decide"
-    undecided = Readings([Reading(r["choice"], size=r["size"]) for r in kept["readings"]])
-    return {
-        **kept,
-        **_present(present),
-        "judged": f"again: {few}",
-        "status": undecided.status,
-        "measured": f"{few}. {str(kept['measured']).removeprefix(f'{few}. ')}",
-        "corrected": "",
-        "readings": [{**r, "holds": None, "corrected": False} for r in kept["readings"]],
-    }
-
-
 def _present(row: claims.Row) -> dict[str, str]:
     """Return what the ledger says of a row now."""
     words = {"claim": row.claim, "source": row.source}
@@ -141,12 +121,8 @@ def judge_again(ids: Sequence[str], folder: Path = FOLDER) -> None:
     for id in ids:
         (file,) = (file for file in discover(FOLDER.parent, LEDGER) if id in file.ids)
         judged: Mapping[str, ByCells] = getattr(file.load(), "JUDGED", {})
-        kept[id] = of_few_seeds(kept[id], row(id)) if id in OF_FEW_SEEDS else _judged(kept[id], judged, row(id))
+        kept[id] = judged_again(kept[id], judged[id], row(id)) if id in judged else uncovered(kept[id], row(id))
     write("full", kept, folder)
-
-
-def _judged(kept: Mapping[str, Any], judged: Mapping[str, ByCells], present: claims.Row) -> dict[str, Any]:
-    return judged_again(kept, judged[present.id], present) if present.id in judged else uncovered(kept, present)
 
 
 def write(size: str, kept: Kept, folder: Path) -> None:

@@ -146,7 +146,7 @@ def cells(quick: bool) -> list[Cell]:
 
 EXPONENT, AT_LEAST_ERROR = "exponent", "parameters at the least error over samples"
 FINEST, BEYOND = "error on the finest grid over the least", "least error beyond 2N parameters over that below"
-COST = "one seed takes 150 s of processor time"
+COST = "one seed takes 18 s of processor time"
 
 
 def exponents(measured: Found, choice: Choice) -> list[Beside]:
