@@ -90,7 +90,7 @@ def median_ratios(measured: Found, choice: Choice, rival: str, key: str = "error
     return {seed: float(np.median([each[seed] for each in quotients])) for seed in quotients[0]}
 
 
-COST = "one seed takes two minutes of processor time a network"
+COST = "one seed takes 26 s of processor time a network"
 JUDGED = {"O7": tenfold(COST, 1e4)}
 
 
