@@ -77,9 +77,11 @@ def add_box_option(p: argparse.ArgumentParser) -> None:
 
 def _run(chosen: argparse.Namespace) -> int:
     check_positive("--tolerance", chosen.tolerance)
-    for option in ("json", "html"):
-        if getattr(chosen, option) is not None:
-            check_file(f"--{option}", getattr(chosen, option))
+    used = {"NETWORK.npz": chosen.network, "--box": Path((chosen.box or [""])[0]), "--json": chosen.json}
+    if chosen.json is not None:
+        check_file("--json", used.pop("--json"), used)
+    if chosen.html is not None:
+        check_file("--html", chosen.html, used | {"--json": chosen.json})
     net, theta, notes = read_network("NETWORK.npz", chosen.network)
     box, samples = box_and_samples(chosen, net)
     with chosen_executor(chosen) as executor:

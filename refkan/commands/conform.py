@@ -5,8 +5,10 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+from refkan.base import located
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.command_parser import Commands, add_command
@@ -164,6 +166,7 @@ def _prove(chosen: argparse.Namespace) -> int:
 
 def run_conform(chosen: argparse.Namespace) -> int:
     """Judge a backend; progress goes to the standard error stream."""
+    _check_combination(chosen)
     _check_files(chosen)
     if chosen.prove:
         return _prove(chosen)
@@ -217,7 +220,7 @@ def _nothing_judged(findings: list[Finding], identification: Identification | No
 
 def run_export(chosen: argparse.Namespace) -> int:
     """Write cases."""
-    with named("--declare"):
+    with located("--declare"):
         declared = capabilities_of(chosen.declare)
     cases = portable(catalogue(chosen.dtype, chosen.select, chosen.cases, declared.frame))
     if chosen.declare:
@@ -291,12 +294,39 @@ def _compared(found: list[d.Defect], known: dict[str, set[str]]) -> int:
     return FAILED if new else OK
 
 
+REPORTS = ("json", "junit", "summary", "badge", "defects")
+"""Options that name a file of findings."""
+
+OF_CASES = ("dtype", "select", "device", "variant", "expected_failures", "baseline", *REPORTS)
+"""Options that say which cases are judged, and where that is reported."""
+
+
+def _check_combination(chosen: argparse.Namespace) -> None:
+    """Raise ValueError for options of which one would be left out in silence."""
+    ways = [f"--{way}" for way in ("identify", "prove", "list") if getattr(chosen, way)]
+    if len(ways) > 1:
+        raise ValueError(f"{' and '.join(ways)} must not be given together: each says what to do instead of judging")
+    if chosen.certificate is not None and not chosen.prove:
+        raise ValueError("--certificate belongs to proofs; give --prove with it")
+    for option in OF_CASES if chosen.prove else ():
+        if getattr(chosen, option):
+            raise ValueError(f"--{option.replace('_', '-')} belongs to cases; leave it out with --prove")
+
+
 def _check_files(chosen: argparse.Namespace) -> None:
-    """Raise ValueError unless the requested files can be written."""
-    for option in ("json", "junit", "summary", "badge", "defects", "certificate"):
+    """Raise ValueError unless the requested files can be written, none of them over another or over what is read."""
+    backend = getattr(chosen, "backend", None)
+    used = {
+        "RESULTS": getattr(chosen, "results", None),
+        "--backend": None if backend is None else Path(backend.rpartition(":")[0]),
+        "--expected-failures": getattr(chosen, "expected_failures", None),
+    }
+    for option in (*REPORTS, "certificate"):
         file = getattr(chosen, option, None)
         if file is not None and str(file) != "-":
-            check_file(f"--{option}", file)
+            # Only --defects may be written over the baseline: it is what the baseline was written by.
+            check_file(f"--{option}", file, used | {"--baseline": None if option == "defects" else chosen.baseline})
+            used[f"--{option}"] = file
     if chosen.baseline is not None:
         with named("--baseline"):
             d.baseline(chosen.baseline)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.interpolate import PPoly
 
 from refkan.analysis.conditioning import spectrum
-from refkan.base import FloatArray
+from refkan.base import FloatArray, as_array, as_shape, located, real
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
 from refkan.base.long_runs.command_parser import add_command
@@ -326,14 +326,16 @@ def _rounded(edges: Edges) -> str:
 
 def _compared(net: Network, theta: FloatArray, file: Path, double: bool) -> tuple[bool, str]:
     """Compare the values y at x in a file with those of the network: whether they differ, and a sentence."""
-    arrays = state_in(file)
-    if not {"x", "y"} <= arrays.keys():
-        held = ", ".join(sorted(arrays)) or "nothing"
-        raise ValueError(f"--outputs: {file} must hold x and y; it holds {held}")
-    x, y = (np.asarray(arrays[name], np.float64) for name in ("x", "y"))
-    here = net(theta, x)
-    if y.shape != here.shape:
-        raise ValueError(f"--outputs: y must have shape {here.shape}; got {y.shape}")
+    with named("--outputs"), located("--outputs", (ValueError, TypeError)):
+        arrays = state_in(file)
+        if not {"x", "y"} <= arrays.keys():
+            held = ", ".join(sorted(arrays)) or "nothing"
+            raise ValueError(f"{file} must hold x and y; it holds {held}")
+        x, y = (real(name, as_array(name, arrays[name], finite=False)) for name in ("x", "y"))
+        here = net(theta, x)
+        y = as_shape("y", y, here.shape, finite=False)
+        if not y.size:
+            raise ValueError("x must hold at least one sample; got none")
     distances = np.where(np.isfinite(y), np.abs(y - here), np.inf)
     off = distances / max(np.abs(here).max(), TINY)
     s, q = np.unravel_index(int(off.argmax()), off.shape)

@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -60,13 +60,19 @@ def check_folder(option: str, folder: Path) -> None:
         require_writable(folder)
 
 
-def check_file(option: str, file: Path) -> None:
-    """Raise ValueError unless a file of that name can be written into an existing folder, as `numpy.save` does."""
+def check_file(option: str, file: Path, others: Mapping[str, Path | None] | None = None) -> None:
+    """Raise ValueError unless a file of that name can be written into an existing folder, as `numpy.save` does.
+
+    `others` are the files that the same command reads or writes, by their options: writing over one would lose it.
+    """
     if not file.parent.exists():
         raise ValueError(f"{option}: must lie in a folder that exists; got {str(file)!r}: create {str(file.parent)!r}")
     check_folder(option, file.parent)
     if file.is_dir():
         raise ValueError(f"{option}: must be a file, not a folder; got {str(file)!r}")
+    for name, other in (others or {}).items():
+        if other is not None and other.resolve() == file.resolve():
+            raise ValueError(f"{option}: must not be the file of {name}; got {str(file)!r} for both")
 
 
 def in_words(option: str, error: OSError) -> str:

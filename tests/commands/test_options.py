@@ -108,6 +108,45 @@ def test_files_lie_in_folders_that_exist_as_those_of_numpy(tmp_path):
     assert not (tmp_path / "absent").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "option", "file"),
+    [
+        (("certify", "net.npz", "--json", "net.npz"), "NETWORK.npz", "net.npz"),
+        (("certify", "net.npz", "--box", "x.csv", "--html", "./x.csv"), "--box", "x.csv"),
+        (("certify", "net.npz", "--json", "a.json", "--html", "a.json"), "--json", "a.json"),
+        (("conform", "--backend", "my.py:Mine", "--json", "my.py"), "--backend", "my.py"),
+        ((*CONFORM, "--json", "a.json", "--summary", "a.json"), "--json", "a.json"),
+        ((*CONFORM, "--baseline", "known.txt", "--json", "known.txt"), "--baseline", "known.txt"),
+        (("cases", "check", "cases", "results.npz", "--junit", "results.npz"), "RESULTS", "results.npz"),
+    ],
+)
+def test_no_file_is_written_over_another_of_the_same_command(given, option, file, tmp_path):
+    """A certificate over its network, or findings over the adapter, would lose what they are about."""
+    for name in ("net.npz", "x.csv", "my.py", "known.txt", "results.npz"):
+        (tmp_path / name).write_text("kept")
+    err = refused(*given)
+    assert f": must not be the file of {option}; got {file!r} for both\n" in err
+    assert not (tmp_path / "a.json").exists()
+    assert (tmp_path / "net.npz").read_text() == (tmp_path / "my.py").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--identify", "--prove"), "--identify and --prove must not be given together: each says what to do"),
+        (("--list", "--prove"), "--prove and --list must not be given together: each says what to do"),
+        (("--certificate", "c.json"), "--certificate belongs to proofs; give --prove with it"),
+        (("--prove", "--json", "a.json"), "--json belongs to cases; leave it out with --prove"),
+        (
+            ("--prove", "--expected-failures", "f.txt"),
+            "--expected-failures belongs to cases; leave it out with --prove",
+        ),
+    ],
+)
+def test_options_of_which_one_would_be_left_out(given, told):
+    assert refused("conform", "--backend", NUMPY, *given).startswith(f"refkan conform: {told}")
+
+
 @pytest.mark.parametrize("command", [("certify", "net.npz"), ("model", "edges", "net.npz", "--output", "e")])
 def test_unknown_options_show_the_usage_of_their_command(command):
     err = refused(*command, "--colour", "red")

@@ -159,6 +159,25 @@ def test_bad_input(file, tmp_path, monkeypatch, capsys, arguments, message):
 
 
 @each_row(
+    "arrays, message",
+    (None, "No such file or directory; got 'values.npz'"),
+    ({"x": np.ones((0, 2)), "y": np.ones((0, 1))}, "x must hold at least one sample; got none"),
+    ({"x": np.ones((3, 1)), "y": np.ones((3, 1))}, "x must have shape (N, 2); got (3, 1)"),
+    ({"x": np.full((3, 2), np.nan), "y": np.ones((3, 1))}, "x must be finite; got x[0, 0] = nan"),
+    ({"x": np.ones((3, 2)), "y": np.ones((2, 1))}, "y must have shape (3, 1); got (2, 1)"),
+    ({"x": np.ones((3, 2)), "y": np.ones((3, 1)) + 1j}, "y must be real numbers; got dtype complex128"),
+    ({"x": np.ones((3, 2)), "y": np.full((3, 1), "1")}, "y must hold numbers; got y[0, 0] = '1'"),
+)
+def test_values_to_compare_are_real_numbers_of_the_network(arrays, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.savez("model.npz", **efficient_state(np.random.default_rng(0), [2, 1]))
+    if arrays is not None:
+        np.savez("values.npz", **arrays)
+    assert main(["model", "judge", "model.npz", "--outputs", "values.npz"]) == 2
+    assert f"refkan model judge: --outputs: {message}" in capsys.readouterr().err
+
+
+@each_row(
     "build",
     lambda: rk.kan([2, 3, 1], 3, [2, 5], edge="silu", domain=(-1.0, 2.0)),
     lambda: rk.kan([2, 3, 1], 4, 3, basis="relu", outside="polynomial"),
