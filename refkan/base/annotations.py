@@ -92,22 +92,35 @@ def _refuse(name: str, value: Any, hint: Any) -> None:
     """Raise the most specific error about a value that does not match its annotation."""
     for part in _with_checks(hint):
         part.__metadata__[0](name, value)
-    if get_origin(hint) is Sequence and is_sequence(value):
-        item = get_args(hint)[0]
-        if isinstance(item, type):
-            for k, entry in enumerate(value):
-                check_type(f"{name}[{k}]", entry, item)
+    for part in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
+        _refuse_entry(name, value, part)
+        if part is float and isinstance(value, float | np.floating) and value != value:
+            raise ValueError(f"{name} must be a number, not NaN; got {value}")
     if get_origin(hint) is Literal:
         check_choice(name, value, get_args(hint))
     if hint in (int, int | None):
         check_count(name, value)
     if hint is bool:
         check_flag(name, value)
-    if hint is float and isinstance(value, float):
-        raise ValueError(f"{name} must be finite; got {value}")
     if isinstance(hint, type) and hint not in (str, float):
         check_type(name, value, hint)
     raise TypeError(f"{name} must be of type {written(hint)}; got {short(value)}")
+
+
+def _refuse_entry(name: str, value: Any, hint: Any) -> None:
+    """Raise the error about the first entry of a sequence or mapping that does not match the annotation."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    several = origin in (Sequence, Iterable) or (origin is tuple and Ellipsis in arguments)
+    if several and is_sequence(value):
+        for k, entry in enumerate(value):
+            if not _is_a(entry, arguments[0]):
+                _refuse(f"{name}[{k}]", entry, arguments[0])
+    if origin is Mapping and isinstance(value, Mapping):
+        for key, entry in value.items():
+            if not _is_a(key, arguments[0]):
+                _refuse(f"the key {short(key)} of {name}", key, arguments[0])
+            if not _is_a(entry, arguments[1]):
+                _refuse(f"{name}[{key!r}]", entry, arguments[1])
 
 
 def written(hint: Any) -> str:
@@ -182,7 +195,9 @@ def _is_a(value: Any, hint: Any) -> bool:
             return all(_is_a(item, arguments[0]) for item in value)
         return isinstance(value, Iterable) and not isinstance(value, np.ndarray)
     if origin is Mapping:
-        return isinstance(value, Mapping) and all(_is_a(key, arguments[0]) for key in value)
+        return isinstance(value, Mapping) and all(
+            _is_a(key, arguments[0]) and _is_a(entry, arguments[1]) for key, entry in value.items()
+        )
     kind = origin or hint
     unchecked = kind in (Any, np.ndarray) or not isinstance(kind, type) or getattr(kind, "_is_protocol", False)
     return unchecked or isinstance(value, kind)

@@ -6,8 +6,8 @@ from functools import partial
 from itertools import product
 from typing import Any, TypeVar
 
-from refkan.base import Checked, check_annotated, lazy
-from refkan.claims.experiments import Choice, Experiment, Factor, written
+from refkan.base import Checked, check_annotated, check_type, lazy
+from refkan.claims.experiments import Choice, Experiment, Factor, check_names, written
 from refkan.claims.readings import Beside
 from refkan.claims.running.discovery import ClaimFile
 from refkan.claims.running.kept_parts import Resume, run_task
@@ -74,6 +74,10 @@ class Grid(Checked):
     measure: Callable[[Cell], Mapping[str, Any]]
     apart: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_names((*self.open, *self.place))
+
     def reading(self, **changes: str) -> dict[str, str]:
         """Return the default of every open factor but for `changes`; ValueError for one that does not exist."""
         self._check_names(changes, self.open)
@@ -117,11 +121,14 @@ class Grid(Checked):
         """Run or resume each cell once, and return the cells in their order."""
         check_annotated(Grid.run, locals())
         cells = list(dict.fromkeys(cells))
+        for k, cell in enumerate(cells):
+            check_type(f"cells[{k}]", cell, Cell)
 
         def run(numbered: tuple[int, C]) -> Mapping[str, Any]:
             number, cell = numbered
             progress(f"{number}/{len(cells)}: {', '.join(value for _, value in cell.choice)}, seed {cell.seed}")
             record: Mapping[str, Any] = resume({"task": self.task, **asdict(cell)}, partial(self.measure, cell))
+            check_type("measure(cell)", record, Mapping)
             return record
 
         return dict(zip(cells, resume.each(run, enumerate(cells, 1)), strict=True))

@@ -65,6 +65,12 @@ class Estimate(Checked):
     method: str = ""
     cost: str = ""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least, most = self._bounds
+        if least > most:
+            raise ValueError(f"at_least must not exceed at_most; got {self.at_least} and {self.at_most}")
+
     @property
     def decides(self) -> bool:
         """Whether the statement sets a bound for it."""

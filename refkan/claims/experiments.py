@@ -1,6 +1,6 @@
 """Experiments: what their description leaves open, factors with the values that may be chosen, and their cells."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from refkan.base.annotations import Checked, check_annotated
@@ -28,6 +28,16 @@ class Factor(Checked):
     values: tuple[str, ...]
     meaning: str = ""
     number: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.name or set(self.name) & set("=,"):
+            raise ValueError(f"name must be a text without = and , which separate factors; got {self.name!r}")
+        if not self.values or len(set(self.values)) < len(self.values) or (len(self.values) > 1 and self.number):
+            wanted = "the default alone, a number" if self.number else "one value or more, each once, the default first"
+            raise ValueError(f"values of factor {self.name!r} must be {wanted}; got {self.values}")
+        if self.number:
+            self.check(self.values[0])
 
     def check(self, value: str) -> str:
         """Return the value, or raise ValueError with the existing values if there is no such value."""
@@ -57,6 +67,10 @@ class Experiment(Checked):
     factors: tuple[Factor, ...]
     run: Callable[[Choice, int], Mapping[str, Any]]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_names(self.factors)
+
     def choose(self, text: str = "") -> dict[str, str]:
         """Parse "name=value,name=value" into a value for every factor; factors that are not named have their defaults.
 
@@ -85,6 +99,14 @@ class Experiment(Checked):
             f"{f.name}={'any number, default ' + f.values[0] if f.number else '|'.join(f.values)}" for f in self.factors
         ]
         return f"Factors: {', '.join(parts)}"
+
+
+def check_names(factors: Iterable[Factor]) -> None:
+    """Raise ValueError if two factors have one name, of which a choice could name only one."""
+    names = [factor.name for factor in factors]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"factors must have names that differ; got {twice[0]!r} twice")
 
 
 def written(choice: Choice) -> str:

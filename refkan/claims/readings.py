@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base.annotations import Checked, check_annotated
+from refkan.base.annotations import Checked, Natural, NonNegative, check_annotated
 from refkan.base.plain_text import counted
 from refkan.claims.estimates import ENOUGH, Estimate, agree
 from refkan.claims.experiments import Choice, written
@@ -41,9 +41,9 @@ class Beside(Checked):
     unit: str
     values: Mapping[int, float]
     published: float | None = None
-    deviation: float | None = None
+    deviation: NonNegative | None = None
     again: str = ""
-    of: int = 5
+    of: Natural = 5
 
     @property
     def median(self) -> float:

@@ -1,15 +1,21 @@
 """What a claim file returns: a verdict computed from measurements, with estimates, raw data, figures and mutations."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from refkan.base import Checked, Frozen, check_annotated, check_choice, located
+from refkan.base.short_reprs import short
 from refkan.claims.estimates import Estimate
 from refkan.claims.statuses import FAILING, STATUSES, Status
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
+
+
+SIGNATURE = b"\x89PNG"
+"""What every PNG picture begins with."""
 
 
 class Figure(Checked):
@@ -28,6 +34,13 @@ class Figure(Checked):
     name: str
     caption: str
     png: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not re.fullmatch("[A-Za-z0-9-]+", self.name):
+            raise ValueError(f"name must be letters, digits and hyphens; got {self.name!r}")
+        if not self.png.startswith(SIGNATURE):
+            raise ValueError(f"png must be the bytes of a PNG picture; got {short(self.png[:20])}: use from_matplotlib")
 
     @classmethod
     def from_matplotlib(cls, figure: "MatplotlibFigure", name: str, caption: str) -> "Figure":

@@ -11,7 +11,9 @@ import pytest
 import validation
 from refkan.base.long_runs.checkpoints import Checkpoints
 from refkan.claims import (
+    Beside,
     Estimate,
+    Experiment,
     Factor,
     Figure,
     Grid,
@@ -39,7 +41,7 @@ from refkan.claims.running.outcomes import (
     status_of,
     without_folders,
 )
-from tests.shared.refusals import refused
+from tests.shared.refusals import refusals, refused
 from tests.shared.tables import each_row
 from validation.ledger import LEDGER, row
 
@@ -53,7 +55,7 @@ def test_judge():
 
 def test_a_status_is_one_of_ours():
     refused(lambda: Verdict("A1", "ok", ""), "A1: status must be one of 'holds', .*; got 'ok'")
-    refused(lambda: Verdict("A1", "holds", "", mutations={"sign": "ok"}), "A1: sign must be one of")
+    refused(lambda: Verdict("A1", "holds", "", mutations={"sign": "ok"}), r"A1: mutations\['sign'\] must be one of")
 
 
 def test_figure_from_matplotlib_is_reproducible():
@@ -173,6 +175,28 @@ GRID = Grid(
 )
 
 
+test_what_would_be_found_out_late_or_never = refusals(
+    (lambda: Factor("", ("a",)), "name must be a text without = and , which separate factors; got ''"),
+    (lambda: Factor("a=b", ("a",)), "name must be a text without = and , which separate factors; got 'a=b'"),
+    (lambda: Factor("f", ()), r"values of factor 'f' must be one value or more, each once, .*; got \(\)"),
+    (lambda: Factor("f", ("a", "a")), "values of factor 'f' must be one value or more, each once"),
+    (lambda: Factor("f", ("1", "2"), number=True), "values of factor 'f' must be the default alone, a number"),
+    (lambda: Factor("f", ("x",), number=True), "f must be a positive whole number; got 'x'"),
+    (lambda: Experiment((GRID.open[0],) * 2, dict), "factors must have names that differ; got 'start' twice"),
+    (lambda: replace(GRID, place=GRID.open), "factors must have names that differ; got 'start' twice"),
+    (lambda: GRID.run([3]), r"TypeError: cells\[0\] must be a Cell; got int"),
+    (lambda: replace(GRID, measure=str).run([GRID.cell(1)]), r"TypeError: measure\(cell\) must be a Mapping; got str"),
+    (lambda: Figure("a b", "", b"\x89PNG"), "name must be letters, digits and hyphens; got 'a b'"),
+    (lambda: Figure("a", "", b"GIF89a"), "png must be the bytes of a PNG picture; got b'GIF89a': use from_matplotlib"),
+    (lambda: Beside("c", "u", {1: "a"}), r"TypeError: values\[1\] must be of type float; got 'a'"),
+    (lambda: Beside("c", "u", {1: 0.5}, 0.5, -1.0), "deviation must be finite and not negative; got -1.0"),
+    (lambda: Beside("c", "u", {1: 0.5}, of=0), "of must be at least 1; got 0"),
+    (lambda: estimate("x", {1: 0.5}, at_least=2, at_most=1), "at_least must not exceed at_most; got 2 and 1"),
+    (lambda: estimate("x", {1: "a"}), r"TypeError: values\[1\] must be of type float; got 'a'"),
+    (lambda: estimate("x", {1: 0.5}, published=float("nan")), "published must be a number, not NaN; got nan"),
+)
+
+
 def test_readings_around_the_defaults_differ_in_one_factor():
     assert GRID.around() == [
         {"start": "normal", "map": "affine"},
@@ -288,7 +312,7 @@ def test_one_that_fails_decides_and_a_correction_asks_for_less():
 @each_row(
     "values, statistic, message",
     ({}, "median", "at least one number a seed"),
-    ({1: float("nan")}, "median", "none of them NaN"),
+    ({1: float("nan")}, "median", r"values\[1\] must be a number, not NaN"),
     ({1: 0.5}, "share", "0 or 1 for a share"),
     ({1: -0.5}, "geometric mean", "not be negative"),
     ({1: 0.5}, "mode", "one of 'median', 'share'"),

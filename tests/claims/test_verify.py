@@ -112,7 +112,7 @@ WRONG = {
     "a number measured": (OTHER.replace('"x = 0.5"', "0.5"), r"E2: measured must be of type str; got 0\.5"),
     "a table that is none": (
         OTHER.replace("mutations=", "tables=(3,), mutations="),
-        r"E2: tables must be of type tuple\[Table, ...\]; got \(3,\)",
+        r"E2: tables\[0\] must be a Table; got int",
     ),
     "words judged": (OTHER.replace("judge(0.5 < 1)", "judge('no')"), r"as_printed must be True or False; got 'no'"),
     "a typed status": (OTHER.replace("judge(0.5 < 1)", "'true'"), "status must be one of 'holds', .*; got 'true'"),

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from refkan.base.arguments import (
     check_choice,
     check_count,
     check_positive,
+    check_type,
 )
 from tests.shared.refusals import INF, NAN, refusals, refused
 
@@ -41,12 +43,31 @@ test_parts_of_networks = refusals(
     (lambda: LAYER.pack(), "blocks must be 'coefficients', each by its name; got none"),
     (lambda: LAYER.pack(c=X), "blocks must be 'coefficients', each by its name; got 'c'"),
     (lambda: LAYER.pack(coefficients=[1.0]), r"coefficients must have shape \(3, 2, 6\)"),
-    (lambda: LAYER.pack(coefficients=None), "TypeError: coefficients must hold numbers; got dtype object"),
+    (lambda: LAYER.pack(coefficients=None), "TypeError: coefficients must hold numbers; got None$"),
     (lambda: rk.Network(("a",), ()), r"TypeError: layers\[0\] must be a Layer; got 'a': build layers with"),
     (lambda: rk.Network(NET.layers, (None,)), r"TypeError: node_maps\[0\] must be a NodeMap; got None: take"),
     (lambda: rk.Network(NET.layers, ("affine",)), r"TypeError: node_maps\[0\] must be a NodeMap; got 'affine': take"),
     (lambda: rk.Network(NET.layers, "affine"), "TypeError: node_maps must be a sequence of NodeMap"),
 )
+
+
+test_what_is_no_number_is_told = refusals(
+    (None, "TypeError: x must hold numbers; got None$"),
+    ({"a": X}, r"TypeError: x must hold numbers; got {'a': float64\[6, 2\]}$"),
+    ([[0.5, "low"]], r"TypeError: x must hold numbers; got x\[0, 0\] = '0.5'$"),
+    (np.array([[0.5, 1], [0.5, None]], object), r"TypeError: x must hold numbers; got x\[1, 1\] = None$"),
+    ([[0.5, 10**400]], r"TypeError: x must hold numbers; got x\[0, 1\], an integer beyond the largest float64$"),
+    (X.astype(object), r"TypeError: x must hold numbers; got dtype object: give it as numpy.asarray\(x, float\)$"),
+    (X.astype("datetime64[s]"), r"TypeError: x must hold numbers; got dtype datetime64\[s\]$"),
+    call=lambda x: NET(THETA, x),
+)
+
+
+def test_a_class_in_place_of_an_object_is_told():
+    told = r"TypeError: path must be a PurePath; got the class Path: pass Path\(\)$"
+    refused(lambda: check_type("path", Path, PurePath), told)
+    refused(lambda: check_type("path", int, PurePath), "TypeError: path must be a PurePath; got the class int$")
+    refused(lambda: check_type("error", 3, ArithmeticError), "TypeError: error must be an ArithmeticError; got int$")
 
 
 def test_lists_of_layers_and_maps_become_tuples():

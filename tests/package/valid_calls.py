@@ -184,7 +184,7 @@ CALLS = {
     "claims.invented_runs.Population.rows": dict(rng=np.random.default_rng(0), samples=1, size=5),
     "claims.exactly": dict(name="a", value=1.0),
     "claims.rows.Row": dict(id="A1", source="a", claim="b", measured="c", criterion="d"),
-    "claims.verdicts.Figure": dict(caption="a", png=b"1"),
+    "claims.verdicts.Figure": dict(caption="a", png=b"\x89PNG"),
     "claims.verdicts.Figure.from_matplotlib": dict(figure=Figure((1, 1)), caption="a"),
     "claims.verdicts.Table": dict(caption="a", columns=("a",), rows=(("1",),)),
     "claims.verdicts.Verdict": dict(id="A1", status="holds", measured="1", mutations={"a": "refuted"}),
