@@ -78,7 +78,10 @@ class SplineSpace(Frozen):
         array([-2.,  0.,  2.,  4.,  6.])
         """
         intervals = check_count("intervals", intervals, 1, MAX_INTERVALS)
-        return cls.from_breakpoints(order, uniform_breakpoints(intervals, check_domain(domain)))
+        points = uniform_breakpoints(intervals, check_domain(domain))
+        if not (points[1:] > points[:-1]).all():
+            raise KnotError(f"domain must hold {intervals + 1} different floats, the breakpoints; got {tuple(domain)}")
+        return cls.from_breakpoints(order, points)
 
     @classmethod
     def from_breakpoints(cls, order: int, breakpoints: Any) -> "SplineSpace":
@@ -268,4 +271,9 @@ def _breakpoints(values: Any) -> FloatArray:
     points = real("breakpoints", as_array("breakpoints", values, ndim=1))
     if points.size < 2:
         raise KnotError(f"breakpoints must hold at least two points; got {points.size}")
+    falls = points[1:] < points[:-1]
+    if falls.any():
+        i = int(falls.argmax()) + 1
+        told = f"breakpoints[{i}]={points[i]} after breakpoints[{i - 1}]={points[i - 1]}"
+        raise KnotError(f"breakpoints must be in ascending order; got {told}")
     return points

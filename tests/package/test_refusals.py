@@ -39,6 +39,17 @@ test_problems = refusals(
     (lambda: rk.spectrum(NET, THETA), "TypeError: problem_or_matrix must be a loss, not a network: pass"),
 )
 
+test_samples_that_do_not_fit_a_network = refusals(
+    (lambda: rk.LeastSquares(NET, X, X), r"y must have shape \(N, 1\) for Network.*; got \(6, 2\)"),
+    (lambda: rk.LeastSquares(NET, X[:, :1], X[:, :1]), r"x must have shape \(N, 2\) for Network.*; got \(6, 1\)"),
+    (lambda: rk.LeastSquares(len, X, X), "TypeError: net must be a network, .*, that offers vjp; got builtin"),
+)
+
+test_breakpoints_and_domains_are_told_as_given = refusals(
+    (lambda: rk.SplineSpace.clamped(3, [0, 2, 1]), r"KnotError: got breakpoints\[2\]=1.0 after breakpoints\[1\]=2.0"),
+    (lambda: rk.SplineSpace.uniform(3, 4, (1, 1 + 2e-16)), "KnotError: domain must hold 5 different floats"),
+)
+
 test_parts_of_networks = refusals(
     (lambda: LAYER.pack(), "blocks must be 'coefficients', each by its name; got none"),
     (lambda: LAYER.pack(c=X), "blocks must be 'coefficients', each by its name; got 'c'"),

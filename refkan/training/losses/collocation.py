@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg.blas import dsyrk
 
 from refkan.base import Array, FloatArray, Frozen, OutsideDomainError, check_annotated
-from refkan.base.arguments import as_vector, check_flag, check_sequence, check_type, numbers, real
+from refkan.base.arguments import as_samples, as_vector, check_flag, check_sequence, check_type, numbers, real
 from refkan.kernels.launch import run_blocks
 from refkan.networks import Network
 from refkan.networks.hessians.memory import chunk_size, mirror, require_memory
@@ -95,8 +95,8 @@ class Collocation(Frozen):
         terms = (self.terms,) if isinstance(self.terms, Term) else tuple(check_sequence("terms", self.terms, "Terms"))
         check_flag("check", self.check)
         check_flag("quiet", quiet)
-        for term in terms:
-            check_type("terms", term, Term)
+        for k, term in enumerate(terms):
+            check_type(f"terms[{k}]", term, Term)
         names = [term.name for term in terms]
         if not terms or len(set(names)) < len(names):
             raise ValueError(f"terms must be at least one, of different names; got {names}")
@@ -283,6 +283,7 @@ class Collocation(Frozen):
             if term.name in points:
                 new = points[term.name]
                 new = new if isinstance(new, tuple) else (new,)
+                new = tuple(as_samples(f"points of term {term.name!r}", each, self.net.widths[0]) for each in new)
                 term = term.at(*new, data=(data or {}).get(term.name))
             terms.append(term)
         return replace(self, terms=tuple(terms), check=False, quiet=True)

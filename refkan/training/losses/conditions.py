@@ -34,7 +34,8 @@ def prescribed(name: str, points: Any, target: Callable[[Array], Any] | Any, wei
     2
     """
     side = Side(points)
-    values, count = as_array("target", target(side.points) if callable(target) else target), side.points.shape[0]
+    count = side.points.shape[0]
+    values = real("target", as_array("target", target(side.points) if callable(target) else target))
     if values.shape not in ((), (count,), (count, 1)):
         raise ValueError(f"target of term {name!r} must be a number or have shape ({count},); got {values.shape}")
     values = np.broadcast_to(values.reshape(-1), (count,))
@@ -67,6 +68,8 @@ def periodicity(name: str, left: Any, right: Any, direction: Any, weight: float 
     (True, 0.0)
     """
     first = np.atleast_2d(numbers("direction", direction))
+    if not first.any():
+        raise ValueError("direction must not be zero; got only zeros: along it every derivative is zero")
     sides = Side(left, first, orders=1), Side(right, first, orders=1)
 
     def residual(x: Array, u: Array, u_d: Array, v: Array, v_d: Array) -> Array:

@@ -154,11 +154,16 @@ class LeastSquares(OnSamples):
     weights: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        if not (callable(self.net) or hasattr(self.net, "vjp")):
-            raise TypeError(f"net must be a network, called as net(theta, x); got {type(self.net).__name__}")
+        if not hasattr(self.net, "vjp"):
+            came = type(self.net).__name__
+            raise TypeError(f"net must be a network, called as net(theta, x), that offers vjp; got {came}")
         x, y = _real("x", self.x), _real("y", self.y)
         if x.shape[0] and (y.shape[0] != x.shape[0] or y.shape[1] == 0):
             raise ValueError(f"y must have shape (N, Q), N = {x.shape[0]} as x has, Q >= 1; got {y.shape}")
+        if isinstance(self.net, Network):
+            for name, array, columns in (("x", x, self.net.widths[0]), ("y", y, self.net.widths[-1])):
+                if array.shape[1] != columns:
+                    raise ValueError(f"{name} must have shape (N, {columns}) for {self.net}; got {array.shape}")
         self._own(x, y=y)
 
     # ------------------------------------------------- residual, value, gradient

@@ -8,6 +8,7 @@ import numpy as np
 
 from refkan.base import Array, FloatArray, Frozen, Natural, check_annotated, lazy
 from refkan.base.arguments import as_array, check_function, check_positive, check_sequence, check_type, real
+from refkan.base.short_reprs import short
 from refkan.checks import jacobian_check
 from refkan.training.losses.attention import Attention
 from refkan.training.losses.sides import Side
@@ -218,8 +219,10 @@ class Term(Frozen):
         parts = [np.empty((n, R, len(side.numbers), Q)) for side in self.sides]
         places = [part[:, :, c] for part, side in zip(parts, self.sides, strict=True) for c in side.numbers]
         for number, (entry, place) in enumerate(zip(given, places, strict=True)):
-            if np.iscomplexobj(entry):
-                raise TypeError(f"partials of term {self.name!r} must be real; got complex ones for quantity {number}")
+            kind = np.asarray(entry).dtype.kind
+            if kind not in "biuf":
+                came = "complex ones" if kind == "c" else short(entry)
+                raise TypeError(f"partials of term {self.name!r} must be real; got {came} for quantity {number}")
             try:
                 if single:
                     place[:, 0, 0] = entry

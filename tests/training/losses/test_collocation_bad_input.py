@@ -81,6 +81,23 @@ def test_partials_of_wrong_shape_are_refused(partials, message):
     refused(lambda: problem.gradient(theta), message)
 
 
+LINE, ENDS = rk.kan([1, 1], order=4, intervals=2), prescribed("ends", [[0.0]], 0.0)
+
+test_messages_name_what_was_given = refusals(
+    (lambda: prescribed("ends", samples(2), 1j), "TypeError: target must be real numbers; got dtype complex128"),
+    (lambda: rk.periodicity("ends", [[0.0]], [[1.0]], [0.0]), "direction must not be zero"),
+    (lambda: Collocation(LINE, [ENDS, 3]), r"TypeError: terms\[1\] must be a Term; got int"),
+    (
+        lambda: Collocation(LINE, [ENDS]).redrawn({"ends": [[0.0, 1.0]]}),
+        r"points of term 'ends' must have shape \(N, 1\); got \(1, 2\)",
+    ),
+    (
+        lambda: Collocation(LINE, [Term("t", Side([[0.5]]), lambda x, u: u, lambda x, u: ("a",))]).gradient([0.0] * 5),
+        "TypeError: partials of term 't' must be real; got 'a' for quantity 0",
+    ),
+)
+
+
 def test_networks_that_are_not_bound_are_refused_at_construction():
     with pytest.raises(ValueError, match="node map 'affine' after layer 0 is not bound to data"):
         Collocation(rk.kan([2, 3, 1], order=4, intervals=2), [equation(samples(9))])

@@ -1,5 +1,7 @@
 """Decision of the design: residual, jacobian, gradient, gauss_newton, ntk, hessian mean the same on both losses."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -152,5 +154,8 @@ test_bad_data = refusals(
 
 
 def test_targets_never_broadcast():
-    problem = LeastSquares(rk.mlp([2, 2]), X, Y[:, :1])
-    refused(lambda: problem.value(np.ones(4)), r"y must have the shape of the outputs, \(3, 2\); got \(3, 1\)")
+    net = rk.mlp([2, 2])
+    refused(lambda: LeastSquares(net, X, Y[:, :1]), r"y must have shape \(N, 2\) for Network.*; got \(3, 1\)")
+    problem = LeastSquares(SimpleNamespace(vjp=net.vjp), X, Y[:, :1])  # a network that does not say how many it has
+    with pytest.raises(ValueError, match=r"y must have the shape of the outputs, \(3, 2\); got \(3, 1\)"):
+        problem.value_and_gradient(np.ones(4))
