@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from refkan.base.array_types import Array, FloatArray
-from refkan.base.short_reprs import short
+from refkan.base.short_reprs import came, no_number, short
 
 FLOAT64 = np.dtype(np.float64)
-LARGEST = float(np.finfo(np.float64).max)
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
@@ -148,23 +147,8 @@ def numbers(name: str, value: Any) -> Array:
     except Exception as error:  # of foreign arrays, such as a tensor that requires a gradient
         raise TypeError(f"{name} must be an array of numbers; got {type(value).__name__}: {error}") from None
     if array.dtype.kind not in "biufc":
-        raise TypeError(f"{name} must hold numbers; got {_no_number(name, value, array)}")
+        raise TypeError(f"{name} must hold numbers; got {no_number(name, value, array)}")
     return array
-
-
-def _no_number(name: str, value: Any, array: np.ndarray) -> str:
-    """What an array holds that is no number: the first such entry, where it is text or any other object."""
-    if array.dtype.kind not in "OSU":
-        return f"dtype {array.dtype}"
-    if array.ndim == 0:
-        return short(value)
-    for index, entry in zip(np.ndindex(array.shape), array.ravel().tolist(), strict=True):
-        place = f"{name}[{', '.join(map(str, index))}]"
-        if isinstance(entry, str | bytes) or not np.isscalar(entry):
-            return f"{place} = {short(entry)}"
-        if isinstance(entry, int) and abs(entry) > LARGEST:
-            return f"{place}, an integer beyond the largest float64"
-    return f"dtype {array.dtype}: give it as numpy.asarray({name}, float)"
 
 
 def as_array(name: str, value: Any, ndim: int | None = None, finite: bool = True) -> Array:
@@ -231,13 +215,8 @@ def real(name: str, array: Array) -> FloatArray:
 def check_type(name: str, value: object, kind: type) -> None:
     """Raise TypeError unless `value` is of the class `kind`; a class itself in place of an object is told as such."""
     if not isinstance(value, kind):
-        came = type(value).__name__
-        if isinstance(value, type):
-            came = f"the class {value.__name__}"
-            if issubclass(value, kind):
-                came += f": pass {value.__name__}()"
         article = "an" if kind.__name__[0] in "AEIOU" else "a"
-        raise TypeError(f"{name} must be {article} {kind.__name__}; got {came}")
+        raise TypeError(f"{name} must be {article} {kind.__name__}; got {came(value, kind)}")
 
 
 def as_generator(name: str, value: Any) -> np.random.Generator:

@@ -13,6 +13,8 @@ FEW, WHOLE = 3, 8
 MANY = 1000
 """Items from which on a sequence is not looked through."""
 
+LARGEST = float(np.finfo(np.float64).max)
+
 LONGEST = 100
 """Characters of a text or of any other object that are shown."""
 
@@ -133,3 +135,26 @@ def _sequence(value: list[Any] | tuple[Any, ...]) -> str:
 def _alike(value: list[Any] | tuple[Any, ...]) -> bool:
     """Whether all items are one object, or are represented by one text."""
     return all(item is value[0] for item in value) or (len(value) < MANY and len(set(map(short, value))) == 1)
+
+
+def came(value: object, kind: type) -> str:
+    """What came in place of an object of a class: the name of its class, or that it is a class itself."""
+    if not isinstance(value, type):
+        return type(value).__name__
+    remedy = f": pass {value.__name__}()" if issubclass(value, kind) else ""
+    return f"the class {value.__name__}{remedy}"
+
+
+def no_number(name: str, value: Any, array: np.ndarray[Any, Any]) -> str:
+    """What an array holds that is no number: the first such entry, where it is text or any other object."""
+    if array.dtype.kind not in "OSU":
+        return f"dtype {array.dtype}"
+    if array.ndim == 0:
+        return short(value)
+    for index, entry in zip(np.ndindex(array.shape), array.ravel().tolist(), strict=True):
+        place = f"{name}[{', '.join(map(str, index))}]"
+        if isinstance(entry, str | bytes) or not np.isscalar(entry):
+            return f"{place} = {short(entry)}"
+        if isinstance(entry, int) and abs(entry) > LARGEST:
+            return f"{place}, an integer beyond the largest float64"
+    return f"dtype {array.dtype}: give it as numpy.asarray({name}, float)"

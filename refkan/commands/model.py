@@ -329,8 +329,7 @@ def _compared(net: Network, theta: FloatArray, file: Path, double: bool) -> tupl
     with named("--outputs"), located("--outputs", (ValueError, TypeError)):
         arrays = state_in(file)
         if not {"x", "y"} <= arrays.keys():
-            held = ", ".join(sorted(arrays)) or "nothing"
-            raise ValueError(f"{file} must hold x and y; it holds {held}")
+            raise ValueError(f"{file} must hold x and y; it holds {', '.join(sorted(arrays)) or 'nothing'}")
         x, y = (real(name, as_array(name, arrays[name], finite=False)) for name in ("x", "y"))
         here = net(theta, x)
         y = as_shape("y", y, here.shape, finite=False)

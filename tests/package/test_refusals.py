@@ -21,6 +21,7 @@ from refkan.base.arguments import (
     check_positive,
     check_type,
 )
+from refkan.training.multilevel import Stage
 from tests.shared.refusals import INF, NAN, refusals, refused
 
 X = np.linspace(0.0, 1.0, 12).reshape(6, 2)
@@ -37,6 +38,38 @@ test_problems = refusals(
     (lambda: rk.minimize(NET, THETA), r"TypeError: not a network: pass a LeastSquares: rk.LeastSquares"),
     (lambda: rk.minimize_multilevel(NET, THETA, schedule=[1, 1]), "TypeError: not a network: pass a LeastSquares"),
     (lambda: rk.spectrum(NET, THETA), "TypeError: problem_or_matrix must be a loss, not a network: pass"),
+)
+
+PROBLEM = rk.LeastSquares(NET, X, X[:, :1])
+
+test_what_functions_of_users_take_and_return = refusals(
+    (
+        lambda: rk.minimize(PROBLEM, THETA, callback=lambda: 0),
+        r"TypeError: callback must take 1 arguments; it takes \(\)",
+    ),
+    (
+        lambda: rk.minimize(PROBLEM, THETA, progress=lambda: 0),
+        r"TypeError: progress must take 1 arguments; it takes \(\)",
+    ),
+    (lambda: rk.minimize(PROBLEM, THETA, "adam", schedule=lambda: 0), "TypeError: schedule must take 1 arguments"),
+    (lambda: rk.minimize_multilevel(PROBLEM, THETA, [1], steps=2), "TypeError: steps must be left out of the options"),
+    (lambda: rk.minimize_adaptive(None, THETA), "TypeError: problem must offer net, its network; got NoneType: pass a"),
+    (
+        lambda: rk.minimize_adaptive(PROBLEM, THETA, steps=1, max_rounds=1, measure=lambda net, theta: "low"),
+        "TypeError: measure must return a number; got 'low'",
+    ),
+    (
+        lambda: rk.multistart(PROBLEM, 0, [Stage(2, 1)], draw=lambda net, rng: None),
+        "TypeError: what draw returns must be a Network; got NoneType",
+    ),
+    (
+        lambda: rk.multistart(PROBLEM, 0, [Stage(2, 1), Stage(1, 1, change=lambda problem, theta: None)]),
+        "TypeError: change must return a network and its parameters; got None",
+    ),
+    (
+        lambda: rk.multistart(PROBLEM, 0, [Stage(2, 1), Stage(1, 1, change=lambda problem, theta: (3, theta))]),
+        "TypeError: the network that change returns must be a Network; got int",
+    ),
 )
 
 test_samples_that_do_not_fit_a_network = refusals(

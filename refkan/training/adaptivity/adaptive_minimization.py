@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from refkan.base import BelowOne, FloatArray, Frozen, Natural, NonNegative, Share, check_annotated
-from refkan.base.arguments import as_vector, check_choice, check_count, check_type, real
+from refkan.base.arguments import as_vector, check_choice, check_count, real
 from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.base.short_reprs import short
 from refkan.networks import Network
 from refkan.training.adaptivity.indicators import check_layers, layer_states, points_of
 from refkan.training.adaptivity.strategies import STRATEGIES, Situation, Strategy, cost_of_interval
-from refkan.training.losses.mistaken import refuse_what_is_no_loss
+from refkan.training.losses.mistaken import network_of
 from refkan.training.multilevel.levels import on_network
 from refkan.training.multilevel.staged_results import StagedResult, StageTable
 from refkan.training.multilevel.stages import Ended, Stage, StageLoop, Start
@@ -134,10 +135,7 @@ def minimize_adaptive(
     check_annotated(minimize_adaptive, locals())
     if not isinstance(strategy, Strategy):
         strategy = STRATEGIES[check_choice("strategy", strategy, STRATEGIES)]
-    refuse_what_is_no_loss("problem", problem)
-    net = getattr(problem, "net", None)
-    check_type("problem.net", net, Network)
-    assert isinstance(net, Network)
+    net = network_of(problem)
     points = points_of(problem)
     chosen = check_layers(net, layers)
     start = real("theta", as_vector("theta", theta, net.n_params)).copy()
@@ -161,7 +159,11 @@ def minimize_adaptive(
         if not tables:
             return Stage(1, steps), problem
         if measure is not None:
-            errors.append(float(measure(tables[-1].network, tables[-1].theta)))
+            error = measure(tables[-1].network, tables[-1].theta)
+            try:
+                errors.append(float(error))
+            except (TypeError, ValueError):
+                raise TypeError(f"measure must return a number; got {short(error)}") from None
         limits.require_more([table.value for table in tables])
         return Stage(1, steps, change=refine), problem
 

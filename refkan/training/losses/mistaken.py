@@ -2,7 +2,19 @@
 
 from typing import Any
 
+from refkan.base import check_type
 from refkan.networks import Network
+
+
+def network_of(problem: Any) -> Network:
+    """Return the network of a problem; TypeError, with the remedy, where there is none."""
+    refuse_what_is_no_loss("problem", problem)
+    if not hasattr(problem, "net"):
+        came = type(problem).__name__
+        raise TypeError(f"problem must offer net, its network; got {came}: pass a LeastSquares or a Collocation")
+    net: Network = problem.net
+    check_type("problem.net", net, Network)
+    return net
 
 
 def refuse_what_is_no_loss(name: str, value: Any, *methods: str) -> None:

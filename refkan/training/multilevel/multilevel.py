@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from refkan.base import as_vector, check_annotated, check_function, check_type, real
+from refkan.base import as_vector, check_annotated, check_function, real
 from refkan.base.long_runs.checkpoints import Checkpoints
-from refkan.networks import Network
-from refkan.training.losses.mistaken import refuse_what_is_no_loss
+from refkan.training.losses.mistaken import network_of
 from refkan.training.multilevel.levels import on_network
 from refkan.training.multilevel.staged_results import StagedResult
 from refkan.training.multilevel.stages import (
@@ -115,12 +114,7 @@ def minimize_multilevel(
     """
     check_annotated(minimize_multilevel, locals(), but=("schedule", "callback", "progress"))
     steps = check_schedule(schedule)
-    refuse_what_is_no_loss("problem", problem)
-    if not hasattr(problem, "net"):
-        remedy = "rk.LeastSquares(net, x, y)" if isinstance(problem, Network) else "a LeastSquares or a Collocation"
-        raise TypeError(f"problem must offer net, its network; got {type(problem).__name__}: pass {remedy}")
-    net = problem.net
-    check_type("problem.net", net, Network)
+    net = network_of(problem)
     changes = [Refined(factor, balance) for factor in as_factors(factors, steps)]
     require_nested(problem, changes)
     start = real("theta", as_vector("theta", theta, net.n_params)).copy()

@@ -111,6 +111,7 @@ def multistart(
         first = net
         if draw is not None and number > 0:
             first = draw(net, stream)
+            check_type("what draw returns", first, Network)
         starts.append(Start(number, *first.initialize(stream, parts[0].x)))
     tables, message = StageLoop(method, options, store, report).run(starts, plan_of(stages, parts))
     return StagedResult(on_network(parts[-1], tables[-1].network), tables, len(tables) - 1, False, message)

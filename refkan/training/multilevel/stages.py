@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Frozen, Natural, check_count, check_sequence, is_sequence
+from refkan.base import Checked, FloatArray, Frozen, Natural, check_count, check_sequence, check_type, is_sequence
 from refkan.base.long_runs.checkpoints import Checkpoints
+from refkan.base.short_reprs import short
 from refkan.networks import Network
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.multilevel.levels import Level, on_network
@@ -237,7 +238,11 @@ class StageLoop(Frozen):
         net, theta, change, refining = start.network, start.theta, 0.0, 0.0
         if stage.change is not None:
             began = process_time()
-            net, theta = stage.change(on_network(problem, net), theta)
+            changed = stage.change(on_network(problem, net), theta)
+            if not (isinstance(changed, tuple | list) and len(changed) == 2):
+                raise TypeError(f"change must return a network and its parameters; got {short(changed)}")
+            net, theta = changed
+            check_type("the network that change returns", net, Network)
             refining = process_time() - began
             change = self.compare(start.network, start.theta, net, theta, samples_of(problem))
         here = on_network(problem, net)

@@ -115,6 +115,8 @@ def _minimize(
     callback: Callable[[State], Any] | None,
 ) -> Result:
     """Minimise by a method of the library, or by a function."""
+    if "steps" in options:
+        raise TypeError("steps must be left out of the options: the schedule or the stages say how many")
     if not callable(method):
         return minimize(problem, theta, method, steps, **{"callback": callback, "progress": report, **options})
 

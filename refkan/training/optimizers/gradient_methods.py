@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refkan.base import BelowOne, FloatArray, Natural, NonNegative, Positive, check_tolerance
+from refkan.base import BelowOne, FloatArray, Natural, NonNegative, Positive, check_function, check_tolerance
 from refkan.training.optimizers.run import Ending, Iterate, Run, Step, small_gradient, steps_done
 from refkan.training.optimizers.second_order.damped_systems import require_room
 
@@ -102,6 +102,7 @@ def _as_schedule(learning_rate: float | None, schedule: Schedule | float | None)
     if learning_rate is not None:
         raise ValueError("learning_rate must be left out when schedule is given: it sets the rate")
     if callable(schedule):
+        check_function("schedule", schedule, 1)
         return lambda step: check_tolerance(f"schedule({step})", schedule(step))
     return lambda step: schedule
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refkan.base import as_annotated, as_array, check_annotated, check_choice, real
+from refkan.base import as_annotated, as_array, check_annotated, check_choice, check_function, real
 from refkan.kernels.blas_threads import one_blas_thread
 from refkan.training.losses.mistaken import refuse_what_is_no_loss
 from refkan.training.optimizers.geometry import Geometry
@@ -125,6 +125,8 @@ def minimize(
     """
     report = report_of(progress)
     check_annotated(minimize, locals())
+    if callback is not None:
+        check_function("callback", callback, 1)
     methods = METHODS | RESIDUAL_METHODS
     check_choice("method", method, methods)
     needed = ("value_and_gradient", "residual_and_jacobian")[: 1 + (method in RESIDUAL_METHODS)]

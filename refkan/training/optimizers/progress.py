@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Frozen, check_annotated
+from refkan.base import Frozen, check_annotated, check_function
 from refkan.base.long_runs.exit_codes import say
 from refkan.training.optimizers.results import State
 
@@ -86,6 +86,7 @@ def report_of(progress: Any) -> Report | None:
         return ProgressLines() if progress else None
     if not callable(progress):
         raise TypeError(f"progress must be True, False or a function of a State; got {progress!r}")
+    check_function("progress", progress, 1)
     return progress
 
 
