@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import as_vector, check_annotated, real
+from refkan.base import as_vector, check_annotated, numbers, real
 from refkan.base.extras import needed
 from refkan.interop.derivative_forms import gradient_of_form, require_second_derivatives
 from refkan.networks import Network
@@ -63,7 +63,7 @@ def as_jax(net: Network, theta: Any) -> Any:
 
     def F(theta: Any, x: Any) -> Any:
         _require_float64(jax)
-        theta, x = jax.numpy.asarray(theta), jax.numpy.asarray(x)
+        theta, x = _as_array(jax, "theta", theta), _as_array(jax, "x", x)
         for name, array in (("theta", theta), ("x", x)):
             if jax.numpy.iscomplexobj(array):
                 raise TypeError(f"{name} must be real; got {array.dtype}")
@@ -77,6 +77,15 @@ def as_jax(net: Network, theta: Any) -> Any:
     _require_float64(jax)
     F.net, F.theta = net, jax.numpy.asarray(start)  # type: ignore[attr-defined]
     return F
+
+
+def _as_array(jax: Any, name: str, given: Any) -> Any:
+    """Return an array of JAX, or say in our words that these are no numbers."""
+    try:
+        return jax.numpy.asarray(given)
+    except (TypeError, ValueError):
+        numbers(name, given)
+        raise
 
 
 def _value(jax: Any, net: Network) -> Any:

@@ -201,7 +201,9 @@ class Jaxkan(Library):
         """Those of its layers."""
         layers = getattr(model, "layers", None)
         if layers is None or not all(hasattr(x, "grid") and hasattr(x, "c_basis") for x in layers):
-            raise ConversionError(f"not a model of spline layers: {type(model).__name__}")
+            raise ConversionError(
+                f"not a model of pykan, efficient-kan or jaxkan: {type(model).__name__} has no layers"
+            )
         arrays = {}
         for k, layer in enumerate(model.layers):
             for name in ("c_basis", "c_res", "c_spl", "bias"):

@@ -17,7 +17,7 @@ def state_of(model: Any) -> dict[str, Any]:
     >>> from refkan.interop import state_of
     >>> state_of([1.0, 2.0])
     Traceback (most recent call last):
-    refkan.interop.kan_edges.ConversionError: not a model of spline layers: list
+    refkan.interop.kan_edges.ConversionError: not a model of pykan, efficient-kan or jaxkan: list has no layers
     """
     if hasattr(model, "state_dict"):
         return PYKAN.arrays(model)
@@ -119,7 +119,7 @@ def from_jaxkan(model: Any) -> tuple[Network, FloatArray]:
     >>> from refkan.interop import from_jaxkan
     >>> from_jaxkan("model.npz")  # a file is read by `read_model`
     Traceback (most recent call last):
-    refkan.interop.kan_edges.ConversionError: not a model of spline layers: str
+    refkan.interop.kan_edges.ConversionError: not a model of pykan, efficient-kan or jaxkan: str has no layers
     """
     return JAXKAN.taken(model)
 
@@ -139,6 +139,6 @@ def to_jaxkan(net: Network, theta: Any, model: Any) -> None:
     >>> from refkan.interop import to_jaxkan
     >>> to_jaxkan(rk.kan([1, 1], 4, 5), [0.0] * 8, model="model.npz")  # `to_state` serves files
     Traceback (most recent call last):
-    refkan.interop.kan_edges.ConversionError: not a model of spline layers: str
+    refkan.interop.kan_edges.ConversionError: not a model of pykan, efficient-kan or jaxkan: str has no layers
     """
     JAXKAN.written(net, theta, model)

@@ -12,6 +12,7 @@ import pytest
 import check_certificate
 import refkan as rk
 from tests.interop.c_functions import TYPES, compiled, digits_of, held, long_values
+from tests.shared.refusals import refusals
 
 X = np.random.default_rng(0).uniform(size=(20_000, 2))
 
@@ -184,6 +185,35 @@ def test_integers_that_may_overflow_are_refused(tmp_path):
     with pytest.raises(ValueError, match="dtype must hold all coefficients"):
         rk.interop.export_c(net, 1e3 * theta, [[0, 1]], tmp_path / "model.c", "Q8.8")
     assert not any(tmp_path.iterdir())
+
+
+LINE, HAT = rk.kan([1, 1], 3, 2), np.array([0.0, 1.0, 1.0, 0.0])
+
+test_names_places_and_entries_are_refused_before_anything_is_proven = refusals(
+    ("int.c", {}, "path must not be a name that the language or the code needs; got 'int.c'"),
+    ("main.c", {}, "path must not be a name that the language or the code needs; got 'main.c'"),
+    ("times.c", {}, "path must not be a name that the language or the code needs; got 'times.c'"),
+    ("a" * 32 + ".c", {}, "path must be the name of a function in C, at most 31 letters, digits and _"),
+    ("absent/f.c", {}, r"FileNotFoundError: must lie in a folder that exists: 'absent/f.c'"),
+    ("f.c", {"about": {"author": "me"}}, "the keys of about must be one of 'file', 'sha256', 'names'; got 'author'"),
+    ("f.c", {"about": {"names": ["x"]}}, r"about\['names'\] must be 2 texts, of inputs and outputs; got \['x'\]"),
+    ("f.c", {"about": {"file": 3}}, r"TypeError: about\['file'\] must be a text; got 3"),
+    ("f.c", {"about": {"sha256": "zz"}}, r"about\['sha256'\] must be 64 hexadecimal digits; got 'zz'"),
+    (
+        "f.c",
+        {"theta": 1e300 * HAT, "dtype": "float32"},
+        "dtype must hold all coefficients; .*: scale the outputs$",
+    ),
+    call=lambda path, given: rk.interop.export_c(**{"net": LINE, "theta": HAT, "box": [[0, 1]], "path": path, **given}),
+)
+
+
+def test_folders_in_the_place_of_the_files_are_refused(tmp_path):
+    for name in ("f.c", "f.json"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(IsADirectoryError, match=f"must be a file, not a folder: .*{name}"):
+            rk.interop.export_c(LINE, HAT, [[0, 1]], tmp_path / "f.c")
+        (tmp_path / name).rmdir()
 
 
 def test_what_cannot_be_written_is_refused(tmp_path):

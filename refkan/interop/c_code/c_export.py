@@ -1,5 +1,6 @@
 """`export_c`: a network as a function in C, and a certificate of how far what it computes is from the network."""
 
+import errno
 import hashlib
 import json
 import os
@@ -19,14 +20,22 @@ from refkan.analysis.exact.certificates.statements import hexadecimal
 from refkan.analysis.exact.enclosures.boxes import posed
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.network_intervals import with_fixed_constants
-from refkan.base import FloatArray, Frozen, Natural
+from refkan.base import FloatArray, Frozen, Natural, check_choice, is_sequence
 from refkan.base.atomic_files import write_atomically
+from refkan.base.short_reprs import short
 from refkan.interop.c_code.code_numbers import type_named
 from refkan.interop.c_code.code_tables import code_tables
 from refkan.networks.network import Network
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 """Names of functions in C, short enough for every compiler."""
+
+TAKEN = re.compile(
+    "main|asm|auto|bool|break|case|char|const|continue|default|do|double|else|enum|extern|false|float|for|goto|if|inline|"
+    "int|long|nullptr|register|restrict|return|short|signed|sizeof|static|struct|switch|true|typedef|typeof|union|"
+    r"unsigned|void|volatile|while|u?int\d+_t|U?INT\d+_\w+|FLT_\w+|number|times|add|(knots|shifts|outputs|table)_\w+"
+)
+"""Names that C or the code itself has for something else."""
 
 
 class ExportedCode(Frozen):
@@ -116,7 +125,15 @@ def export_c(
     _, ends = posed(export_c, locals())
     path = Path(path)
     if path.suffix != ".c" or not NAME.fullmatch(path.stem):
-        raise ValueError(f"path must be the name of a function in C and end in .c, as 'model.c'; got {path.name!r}")
+        raise ValueError(
+            "path must be the name of a function in C, at most 31 letters, digits and _, and end in .c, as 'model.c'; "
+            f"got {path.name!r}"
+        )
+    if TAKEN.fullmatch(path.stem):
+        raise ValueError(f"path must not be a name that the language or the code needs; got {path.name!r}")
+    beside = path.with_suffix(".json")
+    _check_places(path, beside)
+    _check_about(about or {}, net)
     fixed, parameters = with_fixed_constants(net, theta)
     data = network_data(fixed, parameters)
     try:
@@ -142,10 +159,32 @@ def export_c(
     }
     text = check_certificate.Certificate(json.dumps(certificate)).code(statement).text()
     statement["sha256"] = hashlib.sha256(text.encode("ascii")).hexdigest()
-    beside = path.with_suffix(".json")
     write_atomically(beside, (json.dumps(certificate, allow_nan=False) + "\n").encode("ascii"))
     write_atomically(path, text.encode("ascii"))
     return ExportedCode(path, beside, dtype, found.high, found.parts)
+
+
+def _check_places(*files: Path) -> None:
+    """Raise OSError unless files can be written, before anything is proven."""
+    for file in files:
+        if not file.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "must lie in a folder that exists", str(file))
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "must be a file, not a folder", str(file))
+
+
+def _check_about(about: Mapping[str, Any], net: Network) -> None:
+    """Raise ValueError or TypeError for entries that the certificate does not have, or has otherwise."""
+    count = net.widths[0] + net.widths[-1]
+    for key, value in about.items():
+        check_choice("the keys of about", key, ("file", "sha256", "names"))
+        if key == "names":
+            if not (is_sequence(value) and len(value) == count and all(isinstance(name, str) for name in value)):
+                raise ValueError(f"about['names'] must be {count} texts, of inputs and outputs; got {short(value)}")
+        elif not isinstance(value, str):
+            raise TypeError(f"about[{key!r}] must be a text; got {short(value)}")
+        elif key == "sha256" and not re.fullmatch("[0-9a-f]{64}", value):
+            raise ValueError(f"about['sha256'] must be 64 hexadecimal digits; got {value!r}")
 
 
 def code_statement(

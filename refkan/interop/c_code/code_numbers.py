@@ -41,10 +41,9 @@ def nearest_number(kind: NumberType, x: Fraction) -> Fraction:
         If the number is too large for the type.
     """
     if abs(x) > kind.largest:
-        raise ValueError(
-            f"dtype must hold all coefficients; {kind.name} ends at {float(kind.largest):g}, and one is {float(x):g}: "
-            "take more whole bits, or scale inputs and outputs"
-        )
+        remedy = "take more whole bits, or scale inputs and outputs" if isinstance(kind, Fixed) else "scale the outputs"
+        told = f"{kind.name} ends at {float(kind.largest):g}, and one is {float(x):g}"
+        raise ValueError(f"dtype must hold all coefficients; {told}: {remedy}")
     if isinstance(kind, Fixed):
         return min(round(x / kind.step) * kind.step, kind.largest)
     rounded = float(x)
