@@ -197,7 +197,7 @@ class SplineEstimator(BaseEstimator):
 
     def _train_layers(self, widths: tuple[int, ...], X: FloatArray, targets: Any, weights: FloatArray) -> None:
         """Train a network with hidden layers from a random start."""
-        state = check_random_state(self.random_state)
+        state = self._random_state()
         rng = np.random.default_rng(state.randint(2**31, size=4))
         kept, held_back = np.arange(len(X)), None
         if self.early_stopping:
@@ -263,8 +263,21 @@ class SplineEstimator(BaseEstimator):
     def _check_arguments(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Check the parameters of the estimator, and what scikit-learn does not check of the data."""
         check_annotated(SplineEstimator.__init__, self.get_params())
+        self._random_state()
         for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
             check_unmasked(name, array)
+        refuse_times("X", X)
+        refuse_times("sample_weight", sample_weight)
+
+    def _random_state(self) -> np.random.RandomState:
+        try:
+            state: np.random.RandomState = check_random_state(self.random_state)
+        except ValueError:
+            told = f"got {self.random_state!r}"
+            raise ValueError(
+                f"random_state must be None, a seed below 2**32 or a RandomState; {told}"
+            ) from None
+        return state
 
     def _validated(self, X: Any, y: Any, **options: Any) -> tuple[FloatArray, Any]:
         """Return X (N, P) and y as scikit-learn converts them; its messages follow the name of the argument."""
@@ -287,6 +300,7 @@ class SplineEstimator(BaseEstimator):
         """Outputs (N, Q) of the network."""
         check_is_fitted(self)
         check_unmasked("X", X)
+        refuse_times("X", X)
         with named("X"):
             X = validate_data(self, X, dtype=np.float64, reset=False)
         outputs: FloatArray = self.network_(self.theta_, X)
@@ -300,6 +314,19 @@ def named(argument: str) -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         raise type(error)(f"{argument} cannot be used: {error}") from error
+
+
+def refuse_times(name: str, data: Any) -> None:
+    """Raise TypeError for dates and times, which would be taken for numbers of some unit."""
+    columns = getattr(data, "dtypes", None)  # of a table of pandas
+    if columns is not None and np.ndim(columns):
+        times = [column for column, kind in columns.items() if getattr(kind, "kind", "") in ("m", "M")]
+        told = f"times in column {times[0]!r}" if times else ""
+    else:
+        dtype = np.asarray(data).dtype if isinstance(data, list | tuple) else getattr(data, "dtype", None)
+        told = f"dtype {dtype}" if getattr(dtype, "kind", "") in ("m", "M") else ""
+    if told:
+        raise TypeError(f"{name} must hold numbers; got {told}: give numbers, such as seconds since a day of yours")
 
 
 def check_size(name: str, array: FloatArray) -> None:

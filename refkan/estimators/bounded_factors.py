@@ -41,6 +41,8 @@ def monotone_signs(monotone: Any, names: Sequence[str]) -> dict[int, int]:
             raise ValueError(f"monotone must have numbers of inputs from 0 to {len(names) - 1} as keys; got {key}")
         if isinstance(sign, bool) or sign not in (1, -1):
             raise ValueError(f"monotone[{key!r}] must be +1 (does not fall) or -1 (does not rise); got {sign!r}")
+        if int(index) in signs:
+            raise ValueError(f"monotone must name each input once; got input {int(index)} again by {key!r}")
         signs[int(index)] = int(sign)
     return signs
 

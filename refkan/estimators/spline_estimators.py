@@ -7,7 +7,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 
 from refkan.base import FloatArray
-from refkan.estimators.base_estimator import SplineEstimator, check_size
+from refkan.estimators.base_estimator import SplineEstimator, check_size, named, refuse_times
 from refkan.estimators.bounded_factors import (
     STRENGTHS,
     Bounded,
@@ -224,7 +224,8 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
         """Train on inputs X (N, P) and classes y (N,), samples weighed by `sample_weight` (N,)."""
         self._check_arguments(X, y, sample_weight)
         X, y = self._validated(X, y)
-        check_classification_targets(y)
+        with named("y"):
+            check_classification_targets(y)
         weights = self._weights(sample_weight, X)
         check_size("X", X)
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -285,6 +286,7 @@ class SplineClassifier(ClassifierMixin, SplineEstimator):
 
 def _refuse_text(y: Any) -> None:
     """Raise TypeError if targets of a regression are text, naming them: scikit-learn does not say what it converts."""
+    refuse_times("y", y)
     targets = np.asarray(y)
     if targets.dtype.kind not in "USO":
         return

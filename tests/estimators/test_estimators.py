@@ -218,6 +218,7 @@ def test_three_classes_with_names(rng):
     assert_allclose(model.predict_proba(X).sum(axis=1), 1.0, rtol=1e-14)
 
 
+TIMES = np.zeros((30, 2), "datetime64[s]")
 MASKED = np.ma.masked_equal(np.arange(60.0).reshape(30, 2), 0.0)
 
 
@@ -290,6 +291,13 @@ def test_only_ratios_of_weights_matter(model, factor, rng):
         "y must hold numbers; got text, 'low': use SplineClassifier",
     ),
     (SplineRegressor(), None, np.array(["low"] * 30, object), None, "y must hold numbers; got text, 'low'"),
+    (SplineRegressor(random_state="seed"), None, None, None, "random_state must be None, a seed .*; got 'seed'"),
+    (SplineRegressor((2,), random_state=-1), None, None, None, "random_state must be None, a seed .*; got -1"),
+    (SplineRegressor(monotone={"x0": 1, 0: -1}), None, None, None, "monotone must name each input once; got"),
+    (SplineRegressor(), TIMES, np.ones(30), None, r"X must hold numbers; got dtype datetime64\[s\]: give numbers"),
+    (SplineRegressor(), None, TIMES[:, 0], None, r"y must hold numbers; got dtype datetime64\[s\]: give numbers"),
+    (SplineRegressor(), None, None, TIMES[:, 0], "sample_weight must hold numbers; got dtype datetime64"),
+    (SplineClassifier(), None, np.linspace(0, 1, 30), None, "y cannot be used: Unknown label type: continuous"),
     (SplineRegressor(), MASKED, np.ones(30), None, "X must hold no masked entries; got 1"),
     (SplineRegressor(), None, MASKED[:, 0], None, "y must hold no masked entries; got 1"),
     (SplineClassifier(), None, MASKED[:, 0], None, "y must hold no masked entries; got 1"),
