@@ -274,9 +274,7 @@ class SplineEstimator(BaseEstimator):
             state: np.random.RandomState = check_random_state(self.random_state)
         except ValueError:
             told = f"got {self.random_state!r}"
-            raise ValueError(
-                f"random_state must be None, a seed below 2**32 or a RandomState; {told}"
-            ) from None
+            raise ValueError(f"random_state must be None, a seed below 2**32 or a RandomState; {told}") from None
         return state
 
     def _validated(self, X: Any, y: Any, **options: Any) -> tuple[FloatArray, Any]:
