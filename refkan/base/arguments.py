@@ -268,8 +268,8 @@ def as_samples(name: str, value: Any, columns: int, finite: bool = True) -> Arra
 
 def require_finite_rows(name: str, array: Array) -> None:
     """Raise ValueError unless all rows are finite; name the first bad entry, and how many rows to leave out."""
-    whole = np.isfinite(array).all(axis=1)
-    if not whole.all():
+    if not all_finite(array):
+        whole = np.isfinite(array).all(axis=1)
         require_finite(name, array, f": leave out the {np.sum(~whole)} of {whole.size} rows that are not finite")
 
 

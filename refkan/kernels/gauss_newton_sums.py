@@ -5,10 +5,10 @@ values rows[s, p, :]. The pairs (q, q') are numbered by k and cut into blocks of
 pair of slots and one block, out[i, j, k], stay in a cache; the last block is filled up with zeros. Each of these arrays
 has one owner, which adds samples in an order that depends on their windows alone.
 
-Three kernels have the same arguments and result, `accumulate_pairs` for K so large that loops go over pairs (q, q'),
-`accumulate_windows` for windows of r' functions times K in short loops, `accumulate_single` for K = 1. All take samples
-with the same windows in succession: a processor that reads a vector of sums just after part of it was written waits for
-memory, which in any other order took up to ten times as long as the sums.
+Three kernels have the same result, `accumulate_pairs` for K so large that vectors go over pairs (q, q'),
+`accumulate_windows` for windows of r' functions times K in short loops, `accumulate_single` for K = 1. The first two
+take samples with the same windows in succession: a processor that reads a vector of sums just after part of it was
+written waits for memory, which in any other order took up to ten times as long as the sums.
 """
 
 from __future__ import annotations
@@ -16,9 +16,18 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.kernels.compilation import fused_kernel, kernel
+from refkan.kernels.vectors import add_scaled, add_weighted, column, load, rows, store, store_rows, weighted_sum
+
+VECTORS = "99fc0a68c0bd"
 
 VECTOR = 8
-"""Numbers in the longest vectors: loops of a multiple of it have no remainder."""
+"""Numbers in the longest vectors of processors: loops of a multiple of it have no remainder."""
+
+PRODUCTS = 256
+"""Samples whose products of two windows are kept, in the first-level cache."""
+
+SHORT_RUN = 4
+"""Samples of a cell in succession from which on sorting by cells does not pay."""
 LANES = 40
 """Sums of a row that `accumulate_windows` keeps together: r' K at most. Constant, so that the compiler sees that rows
 do not overlap; a multiple of 8, but not of 64, or rows would fall into the same cache lines."""
@@ -62,74 +71,73 @@ def sort_by_key(keys, counts, order):
         counts[keys[s]] += 1
 
 
+@kernel
+def sort_by_cell(x, starts, scale, n, order):
+    """order (N,): samples by n^D equal cells of their first D inputs, int((x - start) scale) or the outermost ones."""
+    keys, counts = np.zeros(x.shape[0], np.int64), np.empty(n ** starts.shape[0], np.int64)
+    for s in range(x.shape[0]):
+        for p in range(starts.shape[0]):
+            keys[s] = keys[s] * n + int(min(max((x[s, p] - starts[p]) * scale[p], 0.0), n - 1.0))
+    sort_by_key(keys, counts, order)
+
+
 @fused_kernel
 def accumulate_pairs(
-    first, last, numbers, left, right, same, start, rows, start_right, rows_right, width, width_right, T, out
+    first, last, numbers, left, right, same, start, rows_left, start_right, rows_right, width, width_right, lanes, T,
+    out,
 ):  # fmt: skip
-    """out[n, b, start + i, (start' + j) K + l] += sum_s rows[s, p, i] rows'[s, p', j] T[b, s, l], K a multiple of 8.
+    """out[n, b, start + i, (start' + j) K + l] += sum_s rows[s, p, i] rows'[s, p', j] T[b, s, l].
 
-    p = left[n], p' = right[n] for the pairs of slots n in `numbers`; T (B, N, K), out (pairs, B, dim, dim' K); items
-    are these pairs times blocks. Up to four samples of a cell (start, start') are added at once: a sum is loaded
-    and stored once for all of them, and T for two functions j. `width` and `width_right` are sequences of as
-    many items as a window has functions: as tuples they tell the compiler the length of the short loops. `same` leaves
-    out sums j < i of a slot with itself, which are those of (j, i).
+    p = left[n], p' = right[n] for the pairs of slots n in `numbers`; T (B, N, K), K a multiple of the items of `lanes`,
+    out (pairs, B, dim, dim' K); items are these pairs times blocks. Samples of a cell (start, start') follow one
+    another if there are many, so that the r' sums of a function i and a vector of pairs (q, q') stay in registers for a
+    run of them. `width` and `width_right` are tuples of as many items as a window has functions.
     """
     blocks, n_samples, K = T.shape
-    order, order_right, dim_right = len(width), len(width_right), out.shape[3] // K
+    order, order_right, dim_right = position(len(width)), position(len(width_right)), out.shape[3] // K
+    slots, slots_right = position(start.shape[1]), position(start_right.shape[1])
     stride, length = position(out.shape[3]), position(K)
-    second, third, fourth = position(K), position(2 * K), position(3 * K)
-    t, weights, weights_right = np.zeros(4 * K), np.zeros((order, 4)), np.zeros((order_right, 4))
+    of_left, of_right = rows_left.reshape(-1), rows_right.reshape(-1)
     cells, samples = np.empty(n_samples, np.int64), np.empty(n_samples, np.int64)
-    counts = np.empty(out.shape[2] * dim_right, np.int64)
+    counts, products = np.empty(out.shape[2] * dim_right, np.int64), np.empty(PRODUCTS * len(width) * len(width_right))
     before = -1
     for task in range(first, last):
         n, b = numbers[task // blocks], task % blocks
-        p, p_right = left[n], right[n]
-        sums = out[n, b].reshape(out.shape[2] * out.shape[3])
+        p, p_right = position(left[n]), position(right[n])
+        sums, t = out[n, b].reshape(-1), T[b].reshape(-1)
         if n != before:
-            before = n
+            before, cell, runs = n, -1, 0
             for s in range(n_samples):
-                cells[s] = start[s, p] * dim_right + start_right[s, p_right]
-                samples[s] = s
-            if n_samples >= 2 * counts.shape[0]:
+                samples[s], cells[s] = s, start[s, p] * dim_right + start_right[s, p_right]
+                runs += cells[s] != cell
+                cell = cells[s]
+            if n_samples >= 2 * counts.shape[0] and n_samples < SHORT_RUN * runs:
                 sort_by_key(cells, counts, samples)
-        k = 0
-        while k < n_samples:
-            cell, together = cells[samples[k]], 0
-            while together < 4 and k + together < n_samples and cells[samples[k + together]] == cell:
-                s = samples[k + together]
-                for l in range(length):
-                    t[position(together * K) + l] = T[b, s, l]
+        for low in range(0, n_samples, PRODUCTS):
+            high, at = min(low + PRODUCTS, n_samples), position(0)
+            for k in range(low, high):
+                s = position(samples[k])
+                window = load(of_right, (s * slots_right + p_right) * order_right, width_right)
                 for i in range(order):
-                    weights[i, together] = rows[s, p, i]
-                for j in range(order_right):
-                    weights_right[j, together] = rows_right[s, p_right, j]
-                together += 1
-            k += together
-            weights[:, together:] = 0.0
-            row = position(cell // dim_right) * stride + position(cell % dim_right * K)
-            for i in range(order):
-                w0, w1, w2, w3 = weights[i]
-                low = i & -2 if same and p == p_right else 0
-                for j in range(low, order_right - 1, 2):
-                    at = row + position(j * K)
-                    below = at + length
-                    a0, a1, a2, a3 = weights_right[j]
-                    b0, b1, b2, b3 = weights_right[j + 1]
-                    a0, a1, a2, a3 = w0 * a0, w1 * a1, w2 * a2, w3 * a3
-                    b0, b1, b2, b3 = w0 * b0, w1 * b1, w2 * b2, w3 * b3
-                    for l in range(length):
-                        t0, t1, t2, t3 = t[l], t[second + l], t[third + l], t[fourth + l]
-                        sums[at + l] = sums[at + l] + a0 * t0 + a1 * t1 + a2 * t2 + a3 * t3
-                        sums[below + l] = sums[below + l] + b0 * t0 + b1 * t1 + b2 * t2 + b3 * t3
-                if order_right % 2:
-                    at = row + position((order_right - 1) * K)
-                    a0, a1, a2, a3 = weights_right[order_right - 1]
-                    a0, a1, a2, a3 = w0 * a0, w1 * a1, w2 * a2, w3 * a3
-                    for l in range(length):
-                        t0, t1, t2, t3 = t[l], t[second + l], t[third + l], t[fourth + l]
-                        sums[at + l] = sums[at + l] + a0 * t0 + a1 * t1 + a2 * t2 + a3 * t3
-                row += stride
+                    weight = of_left[(s * slots + p) * order + i]
+                    store(products, at, weighted_sum((weight,), (window,)), width_right)
+                    at += order_right
+            k = low
+            while k < high:
+                cell, end = cells[samples[k]], k + 1
+                while end < high and cells[samples[end]] == cell:
+                    end += 1
+                row = position(cell // dim_right) * stride + position(cell % dim_right * K)
+                for c in range(position(0), length, position(len(lanes))):
+                    for i in range(order):
+                        at = row + i * stride + c
+                        totals = rows(sums, at, length, width_right, lanes)
+                        for l in range(position(k), position(end)):
+                            of_sample = ((l - position(low)) * order + i) * order_right
+                            weights = column(products, of_sample, position(1), width_right)
+                            totals = add_scaled(totals, weights, load(t, position(samples[l]) * length + c, lanes))
+                        store_rows(sums, at, length, totals)
+                k = end
 
 
 @fused_kernel
@@ -210,18 +218,44 @@ def accumulate_windows(
 
 @fused_kernel
 def accumulate_single(
-    first, last, numbers, left, right, same, start, rows, start_right, rows_right, width, width_right, T, out
+    first, last, numbers, left, right, same, start, rows_left, start_right, rows_right, width, width_right, T, out
 ):  # fmt: skip
     """The same for K = 1, sample by sample: items are pairs of slots times blocks."""
+    order, order_right = position(len(width)), position(len(width_right))
+    slots, slots_right = position(start.shape[1]), position(start_right.shape[1])
     blocks, stride = T.shape[0], position(out.shape[3])
+    of_left, of_right = rows_left.reshape(-1), rows_right.reshape(-1)
     for task in range(first, last):
         n, b = numbers[task // blocks], task % blocks
-        p, p_right = position(left[n]), position(right[n])
-        sums = out[n, b].reshape(out.shape[2] * out.shape[3])
+        p, p_right, sums = position(left[n]), position(right[n]), out[n, b].reshape(-1)
         for s in range(position(T.shape[1])):
+            window = load(of_right, (s * slots_right + p_right) * order_right, width_right)
+            row = weighted_sum((T[b, s, 0],), (window,))
             at = position(start[s, p]) * stride + position(start_right[s, p_right])
-            for i in range(len(width)):
-                value = rows[s, p, i] * T[b, s, 0]
-                for j in range(len(width_right)):
-                    sums[at + position(j)] += value * rows_right[s, p_right, j]
+            for i in range(order):
+                weight = of_left[(s * slots + p) * order + i]
+                store(sums, at, add_weighted(load(sums, at, width_right), (weight,), (row,)), width_right)
                 at += stride
+
+
+@kernel
+def write_sums(first, last, sums, K, left, right, q, q_right, same, other_order, offsets, slots, H):
+    """H[(q, p, i), (q', p', j)] = sums[n, b, i, j K + l], and at the transposed place; q[k], q'[k], k = b K + l.
+
+    Items are pairs of slots n. `other_order`: also for q' and q in exchanged places; `same`: of a slot with itself only
+    sums i <= j are valid. The two blocks begin at `offsets`, and have so many `slots`.
+    """
+    dim, dim_right = sums.shape[2], sums.shape[3] // K
+    for n in range(first, last):
+        p, p_right, mirrored = left[n], right[n], same and left[n] == right[n]
+        for k in range(q.shape[0]):
+            b, l, a, c = k // K, k % K, q[k], q_right[k]
+            for _ in range(1 + other_order):
+                row, column_ = offsets[0] + (a * slots[0] + p) * dim, offsets[1] + (c * slots[1] + p_right) * dim_right
+                for i in range(dim):
+                    for j in range(dim_right):
+                        above = not mirrored or i <= j
+                        value = sums[n, b, i, j * K + l] if above else sums[n, b, j, i * K + l]
+                        H[row + i, column_ + j] = value
+                        H[column_ + j, row + i] = value
+                a, c = c, a

@@ -21,6 +21,9 @@ from __future__ import annotations
 import numpy as np
 
 from refkan.kernels.compilation import fused_kernel, kernel
+from refkan.kernels.vectors import add, column, load, multiply, rows, total, weighted_sum, zeros
+
+VECTORS = "99fc0a68c0bd"
 
 TILE = 32
 LANES = 8
@@ -194,3 +197,26 @@ def pull_back_inputs(first, last, start, rows, z, C, dy, width, count, firsts, t
                     k = c * LANES
                     low, high = (f[k] + f[k + 4]) + (f[k + 1] + f[k + 5]), (f[k + 2] + f[k + 6]) + (f[k + 3] + f[k + 7])
                     dz[s, o, c, p] = low + high
+
+
+@fused_kernel
+def pull_back_values(first, last, start, slopes, C, dy, width, tile, dz):
+    """The same for values: dz[s, o, 0, p] = sum_q dy[s, o, 0, q] sum_i slopes[s, p, i] C[p, t, start[s, p] + i, q]."""
+    n_cotangents, n_outputs, n_inputs, tiles = dy.shape[1], dy.shape[3], dz.shape[3], C.shape[1]
+    size, order = position(len(tile)), position(len(width))
+    flat, b, of_input = C.reshape(-1), slopes.reshape(-1), position(C.shape[1] * C.shape[2]) * position(len(tile))
+    padded, g = tiles * len(tile), np.zeros(n_cotangents * tiles * len(tile))
+    for s in range(position(first), position(last)):
+        for o in range(n_cotangents):
+            for q in range(n_outputs):
+                g[o * padded + q] = dy[s, o, 0, q]
+        for p in range(position(n_inputs)):
+            weights = column(b, (s * position(n_inputs) + p) * order, position(1), width)
+            window = p * of_input + position(start[s, p]) * size
+            for o in range(n_cotangents):
+                sums = zeros(tile)
+                for t in range(position(tiles)):
+                    at = window + t * position(C.shape[2]) * size
+                    edges = weighted_sum(weights, rows(flat, at, size, width, tile))
+                    sums = add(sums, multiply(edges, load(g, position(o * padded) + t * size, tile)))
+                dz[s, o, 0, p] = total(sums, tile)

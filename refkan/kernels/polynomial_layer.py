@@ -19,13 +19,13 @@ for its basis: no B-spline is evaluated. For dC the sums over samples of u^k v^(
 nothing cancels that does not cancel in the sum over B-splines.
 
 Pieces of an input: its n intervals, then the line to the right of the domain, then that to the left; `pieces` fills
-their tables. All are flat arrays here, and the lengths of short loops come as tuples (`width` of r items, `outputs` of
-Q, `lanes` of L), which is how a compiled form knows them. The numbers of all outputs are one vector of L lanes
-(`vectors`). Pairs of a sample and an input are worked in the order of memory: number j = s P + p. `kept` = (pieces c,
-u, v) of all pairs for the way back, or empty arrays, and for each block whether there are points outside.
+their flat tables. Lengths of short loops come as tuples (`width` of r items, `outputs` of Q, `lanes` of L), so that a
+compiled form knows them. All outputs are one vector of L lanes (`vectors`). Pairs of a sample and an input have the
+order of memory: number j = s P + p. `kept` = (pieces c, u, v) of all pairs for the way back, or empty arrays, and for
+each block whether there are points outside.
 
-The work for each pair is split into loops over a block, though that writes c, u and v to memory: the first loop
-vectorises, and the loops of sums, with nothing else in them, gain as much as that costs.
+Loops over a block split the work for each pair, though c, u and v go to memory: the first one vectorises, and those of
+sums gain as much as that costs.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from refkan.kernels.compilation import fused_kernel, kernel
 from refkan.kernels.vectors import (
     add,
     add_multiples,
+    add_weighted,
     column,
     load,
     multiply,
@@ -46,7 +47,7 @@ from refkan.kernels.vectors import (
     zeros,
 )
 
-VECTORS = "15a1cf993a58"
+VECTORS = "99fc0a68c0bd"
 
 LINEAR, POLYNOMIAL, NATURAL = 0, 1, 2
 
@@ -148,11 +149,11 @@ def search_cells(x, guide, halvings, places, n_pieces, m):
 
 
 @kernel
-def locate(x, origins, n_pieces, places, outside, m, u, v):
-    """Pieces instead of the intervals m (or of those before, if all are equal), with u and v of the points x.
-
-    origins[j]: number of the first piece of the input of x[j]. Returns whether there are points outside.
-    """
+def locate(x, cells, origins, guide, halvings, places, n_pieces, outside, m, u, v):
+    """Pieces m, u and v of points x; returns whether some are outside. origins[j]: first piece of the input of x[j]."""
+    find_cells(x, cells, m)
+    if halvings >= 0:
+        search_cells(x, guide, halvings, places, n_pieces, m)
     for j in range(x.shape[0]):
         c = origins[j] + m[j]
         c = c + position(1) if places[position(4) * c + position(7)] <= x[j] else c
@@ -228,10 +229,7 @@ def forward(
         if keep:
             m, u, v = kept[0][start:end], kept[1][start:end], kept[2][start:end]
         z = points[start:end]
-        find_cells(z, cells, m)
-        if halvings >= 0:
-            search_cells(z, guide, halvings, places, n_pieces, m)
-        strays = locate(z, origins, n_pieces, places, outside, m, u, v)
+        strays = locate(z, cells, origins, guide, halvings, places, n_pieces, outside, m, u, v)
         if keep:
             kept[3][block] = strays
         if order > 4:
@@ -285,10 +283,7 @@ def pull_back(
                 m, u, v = kept[0][start:end], kept[1][start:end], kept[2][start:end]
                 strays = kept[3][block]
             else:
-                find_cells(z, cells, m)
-                if halvings >= 0:
-                    search_cells(z, guide, halvings, places, n_pieces, m)
-                strays = locate(z, origins, n_pieces, places, outside, m, u, v)
+                strays = locate(z, cells, origins, guide, halvings, places, n_pieces, outside, m, u, v)
             if order > 4:
                 fill_terms(u[: z.shape[0]], v, width, 0, pairs, terms)
                 if order > 5:
@@ -315,3 +310,37 @@ def pull_back(
                             row = m[k] * position(order * len(lanes)) + position(len(lanes) + q)
                             moments[row] += reach * dy[origin + k // n_inputs, q]
         fold(moments, values, windows, outside, stride, width, lanes, dC[part])
+
+
+@fused_kernel
+def local_basis(
+    first, last, x, cells, origins, guide, halvings, places, values, slopes, windows, outside, width, depth, start, out
+):  # fmt: skip
+    """start (N, P), out[d, s, p, i] = derivative d < D <= 2 of B-spline start + i at x[s, p], slopes for order r > 1.
+
+    The items, `width` of r items and the tables are those of `forward`, `depth` has D; not under NATURAL.
+    """
+    order = len(width)
+    pairs, size, n_pieces, points = cells.shape[1], position(order), windows.shape[1], x.reshape(-1)
+    starts, of_piece, bases, more = start.reshape(-1), windows.reshape(-1), out[0].reshape(-1), out[-1].reshape(-1)
+    m, u, v = np.empty(pairs, np.uint64), np.empty(pairs), np.empty(pairs)
+    terms, lower = np.empty(order * pairs), np.empty(order * pairs)
+    for block in range(first, last):
+        origin = position(block * pairs)  # whole samples
+        z = points[origin : min(int(origin) + pairs, points.shape[0])]
+        strays = locate(z, cells, origins, guide, halvings, places, n_pieces, outside, m, u, v)
+        if order > 4:
+            fill_terms(u[: z.shape[0]], v, width, 0, pairs, terms)
+            fill_terms(u[: z.shape[0]], v, width, 1, pairs, lower)
+        for j in range(position(z.shape[0])):
+            starts[origin + j], at, table = of_piece[m[j]], (origin + j) * size, m[j] * size * size
+            weights = terms_of(u[j], v[j], terms, j, position(pairs), width)
+            basis = weighted_sum(weights, rows(values, table, size, width, width))
+            if strays and outside == LINEAR and order > 1 and m[j] - origins[j] >= position(n_pieces - 2):
+                reach = (z[j] - places[position(4) * m[j]]) * places[position(4) * m[j] + position(2)]
+                basis = add_weighted(basis, (reach,), (load(values, table + size, width),))
+            store(bases, at, basis, width)
+            if len(depth) > 1 and order > 1:
+                lower_weights = terms_of(u[j], v[j], lower, j, position(pairs), width[1:])
+                forms = rows(slopes, m[j] * (size - position(1)) * size, size, width[1:], width)
+                store(more, at, weighted_sum(lower_weights, forms), width)

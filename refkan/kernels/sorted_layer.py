@@ -36,7 +36,7 @@ from refkan.kernels.vectors import (
     weighted_sum,
 )
 
-VECTORS = "15a1cf993a58"
+VECTORS = "99fc0a68c0bd"
 
 RUN = 4
 TILE = 64

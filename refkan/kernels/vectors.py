@@ -115,6 +115,18 @@ def add_products(totals: tuple[Vector, ...], vectors: tuple[Vector, ...], vector
     return tuple(sum_ + other * vector for sum_, other in zip(totals, vectors, strict=True))
 
 
+def add_scaled(totals: tuple[Vector, ...], weights: tuple[Any, ...], vector: Vector) -> tuple[Vector, ...]:
+    """totals[k] + weights[k] vector, for all k."""
+    return tuple(sum_ + weight * vector for sum_, weight in zip(totals, weights, strict=True))
+
+
+def store_rows(flat: Any, at: Any, stride: Any, vectors: tuple[Vector, ...]) -> None:
+    """Write whole vectors to where `rows` reads them."""
+    for k, vector in enumerate(vectors):
+        first = int(at) + k * int(stride)
+        flat[first : first + vector.shape[0]] = vector
+
+
 def add_multiples(flat: Any, at: Any, stride: Any, weights: tuple[Any, ...], vector: Vector) -> None:
     """Add weights[k] vector to the numbers from `at` + k stride on, for all k."""
     for k, weight in enumerate(weights):
@@ -304,6 +316,21 @@ def _(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     pairs = _items(builder, args[:2])
     after = [_sum(builder, before, builder.fmul(other, args[2], flags=FUSED)) for before, other in pairs]
     return context.make_tuple(builder, sig.return_type, after)
+
+
+@instructions(add_scaled, lambda totals, weights, factor: totals, Items, Items, VectorType)
+def _(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    pairs = _items(builder, args[:2])
+    after = [_sum(builder, before, _times(builder, weight, args[2])) for before, weight in pairs]
+    return context.make_tuple(builder, sig.return_type, after)
+
+
+@instructions(store_rows, lambda flat, at, stride, values: types.none, Flat, Whole, Whole, Items)
+def _(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    values = cgutils.unpack_tuple(builder, args[3])
+    for value, pointer in zip(values, _pointers(context, builder, sig, args, len(values)), strict=True):
+        _store(builder, pointer, value)
+    return context.get_dummy_value()
 
 
 @instructions(add_multiples, lambda flat, at, stride, weights, value: types.none, Flat, Whole, Whole, Items, VectorType)

@@ -14,6 +14,7 @@ from refkan.kernels.engine_choice import BASIS, takes_fast
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import dtype_of, recycled
 from refkan.splines.knots import extend_uniformly
+from refkan.splines.pieces import Pieces
 from refkan.splines.spaces import SplineSpace
 
 OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
@@ -21,6 +22,10 @@ OUTSIDE = {"linear": 0, "polynomial": 1, "natural": 2, "error": 1}
 
 CELLS_PER_INTERVAL = 8
 """Cells of the search guide per interval: two breakpoints seldom share one."""
+
+MOST_KNOTS = 2**13
+"""Knots up to which layers take values and slopes from the polynomials of intervals, whose tables stay in a cache. The
+number of points does not matter, so that each point has the same bits among many."""
 
 CELLS = 2**16
 """Largest number of cells, which stay in a cache."""
@@ -156,7 +161,7 @@ class KnotTables(Frozen):
         return local_basis(self, self.domains.T, 1, "polynomial", fast=False).rows
 
     @lazy
-    def pieces(self) -> "Pieces":
+    def pieces(self) -> Pieces:
         """The polynomials of the B-splines on each interval and beyond the ends, for real knots."""
         (P, n), r = (self.breakpoints.shape[0], self.breakpoints.shape[1] - 1), self.order
         places, values, slopes = np.empty((P, n + 2, 4)), np.empty((P, n + 2, r, r)), np.empty((P, n + 2, r - 1, r))
@@ -167,7 +172,7 @@ class KnotTables(Frozen):
         return Pieces(places.reshape(-1), values.reshape(-1), slopes.reshape(-1), self.windows, *self.cells)
 
     @lazy
-    def natural_pieces(self) -> "Pieces":
+    def natural_pieces(self) -> Pieces:
         """The same for natural tails, where the pieces are the intervals between all knots.
 
         A B-spline depends only on its own r + 1 knots. With r - 1 more copies of the first and of the last knot, the
@@ -193,38 +198,6 @@ class KnotTables(Frozen):
         size = pairs_of_block(P) // P
         origins: IntArray = np.tile(np.arange(P, dtype=np.uint64) * np.uint64(n + 2), size)
         return np.tile([a, b, scale, delta], (1, size)), origins, guide, halvings
-
-
-class Pieces(Frozen):
-    """Tables of `kernels.polynomial_layer`, with those of the search for an interval, see `KnotTables.search`.
-
-    Attributes
-    ----------
-    places, values, slopes : arrays
-        Flat (P, n+2, 4), (P, n+2, r, r), (P, n+2, r-1, r).
-    windows : array (P, n+2)
-        Number of the first of the r B-splines on a piece.
-    cells : array (4, pairs)
-        For each pair of a block: both ends of the domain, cells per unit of x, and the allowance for rounding.
-    origins : array (pairs,)
-        Number of the first piece of its input.
-    guide, halvings
-        Equal intervals are the cells themselves; then the guide is empty and halvings -1.
-    """
-
-    places: FloatArray
-    values: FloatArray
-    slopes: FloatArray
-    windows: IntArray
-    cells: FloatArray
-    origins: IntArray
-    guide: IntArray
-    halvings: int
-
-    @property
-    def search(self) -> tuple[FloatArray, IntArray, IntArray, int]:
-        """The arguments of kernels that find pieces."""
-        return self.cells, self.origins, self.guide, self.halvings
 
 
 def cell_count(intervals: int) -> int:
@@ -271,11 +244,18 @@ class LocalBasis(Frozen):
 
 
 def local_basis(
-    tables: KnotTables, x: Array, derivatives: int, outside: str, slack: float = 0.0, fast: bool | None = None
+    tables: KnotTables,
+    x: Array,
+    derivatives: int,
+    outside: str,
+    slack: float = 0.0,
+    fast: bool | None = None,
+    pieces: bool = False,
 ) -> LocalBasis:
     """Evaluate the local basis and its first derivatives at x (N, P), column p on knot vector p.
 
     With `fast` the kernel is compiled for this order and number of derivatives; by default the engine in use decides.
+    With `pieces` it takes values and slopes from the polynomials of intervals, which pays if the tables are kept.
 
     Raises
     ------
@@ -292,8 +272,13 @@ def local_basis(
         return basis_and_sums(tables, x, derivatives, outside, np.empty((0, x.shape[1], 0)))[0]
     start: IntArray = recycled(x.shape, np.int64)
     rows: FloatArray = recycled((derivatives + 1, *x.shape, tables.order))
-    _fill_fast(tables, x, start, rows)
-    if outside in ("linear", "natural") and tables.strays(x):  # few points: the plain kernel
+    pieces = pieces and derivatives < 2 and tables.knots.size <= MOST_KNOTS
+    if pieces:
+        tables.pieces.fill_basis(x, outside == "linear", start, rows)
+    else:
+        _fill_fast(tables, x, start, rows)
+    continued = outside == "natural" or (outside == "linear" and not pieces)
+    if continued and tables.strays(x):  # few points: the plain kernel
         a, b = tables.domains.T
         beyond = ~((a <= x) & (x <= b))
         of_samples = np.flatnonzero(beyond.any(axis=1))

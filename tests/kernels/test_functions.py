@@ -233,3 +233,21 @@ def test_domains_of_any_length_are_the_unit_interval_in_other_units(order, lengt
     assert np.all(np.abs(y_scaled - y) <= 64 * order * EPS * np.array(size))
     assert np.all(np.abs(dx_scaled * length - dx) <= 64 * order * EPS * np.array(slope))
     assert np.all(np.abs(dC_scaled - dC) <= 64 * order * EPS * np.array(size).max())
+
+
+@pytest.mark.parametrize("outside", ["linear", "polynomial", "natural"])
+@pytest.mark.parametrize("order", sorted(OUTPUTS))
+def test_windows_of_polynomials_are_those_of_the_plain_basis(order, outside):
+    """Equal intervals and others, on the domain and beyond both ends; with slopes and without."""
+    rng = np.random.default_rng(order)
+    b = np.array([np.linspace(-1.0, 2.0, 6), np.append(np.sort(rng.uniform(-1.0, 1.9, 5)), 2.0)])
+    knots = [rk.SplineSpace.from_breakpoints(order, t).knots for t in b]
+    tables = KnotTables(np.array(knots), order)
+    x = np.concatenate([rng.uniform(-1.5, 2.5, (300, 2)), b.T, np.nextafter(b.T, np.inf), np.nextafter(b.T, -np.inf)])
+    for derivatives in (0, 1):
+        plain = local_basis(tables, x, derivatives, outside, fast=False)
+        with nullcontext() if order == 4 else in_python(polynomial_layer):
+            fast = local_basis(tables, x, derivatives, outside, fast=True, pieces=True)
+        for rows, expected in zip(fast.rows, plain.rows, strict=True):
+            assert np.abs(rows - expected).max() <= 64 * EPS * np.abs(plain.rows).max()
+        np.testing.assert_array_equal(fast.start, plain.start)

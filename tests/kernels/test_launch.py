@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import refkan as rk
-from refkan.kernels import blas_threads, bspline_basis, launch
+from refkan.kernels import blas_threads, bspline_basis, launch, polynomial_layer, polynomials_of_intervals
 from refkan.networks.layers.knot_layers import spline
-from refkan.splines import bsplines, local_basis
+from refkan.splines import bsplines, local_basis, pieces
 from refkan.splines.sums import value_sweeps, windows
 from refkan.splines.sums.spline_functions import fastest_sweep
 from refkan.splines.sums.value_sweeps import PolynomialSweep, SortedSweep
@@ -55,13 +55,17 @@ def test_ranges_cover_the_items_once(monkeypatch, items):
         np.testing.assert_array_equal(out, 1)
 
 
-def launched_types(monkeypatch, *runs, modules=(bsplines, local_basis, value_sweeps)):
+LOCAL_BASES = bspline_basis.local_basis, polynomial_layer.local_basis
+
+
+def launched_types(monkeypatch, *runs, modules=(bsplines, local_basis, pieces, value_sweeps)):
     """Types of the arguments for which the fast kernels of modules are compiled, without compiling."""
     types = set()
 
     def record(compiled, items, operations, *arguments):
-        types.add((compiled, *map(numba.typeof, arguments)))
-        if compiled is bspline_basis.local_basis:
+        if compiled is not polynomials_of_intervals.fill_pieces:  # plain, and for tables that are kept
+            types.add((compiled, *map(numba.typeof, arguments)))
+        if compiled in LOCAL_BASES:
             arguments[-2][...] = 0  # the intervals, which the caller goes on to use
 
     with monkeypatch.context() as patch:
@@ -97,7 +101,7 @@ def test_layouts_and_flags_of_samples_share_one_compiled_form(monkeypatch):
         patch.setattr(rk.splines.sums.spline_functions, "fastest_sweep", lambda *sizes: None)
         patch.setattr(windows.WindowSums, "_contract", lambda self, C, start: np.zeros((6, 1, 3)))
         runs = [lambda z=z: net(theta, z) for z in (table, table.copy(), np.stack([read_only, x]).T)]
-        runs.append(lambda: local_basis.local_basis(tables, np.ascontiguousarray(table), 0, "linear"))
+        runs.append(lambda: local_basis.local_basis(tables, np.ascontiguousarray(table), 0, "linear", pieces=True))
         assert len(launched_types(monkeypatch, *runs)) == 1
 
 
@@ -106,7 +110,7 @@ def test_flags_of_directions_share_one_compiled_form(monkeypatch):
     monkeypatch.setattr(rk.splines.sums.spline_functions, "fastest_sweep", lambda *sizes: None)
     layer, x = uniform_layer(2, 1), np.full((6, 2), 0.5)
     theta, direction = np.ones(layer.n_params), np.ones(layer.n_params)
-    modules = local_basis, windows
+    modules = local_basis, pieces, windows
 
     def runs():
         net = rk.Network((layer,), ())
@@ -133,7 +137,7 @@ def test_fixed_and_free_knots_share_one_compiled_form(monkeypatch):
         layer = uniform_layer(1, 3, free_knots=free)
         theta = np.ones(layer.n_params)
         runs.append(lambda layer=layer, theta=theta: local_basis.local_basis(layer.tables(theta), x, 1, "linear"))
-    assert len([form for form in launched_types(monkeypatch, *runs) if form[0] is bspline_basis.local_basis]) == 1
+    assert len([form for form in launched_types(monkeypatch, *runs) if form[0] in LOCAL_BASES]) == 1
 
 
 ROOT = Path(__file__).parents[2]

@@ -10,6 +10,7 @@ from refkan.kernels.vectors import (
     add,
     add_multiples,
     add_products,
+    add_scaled,
     add_weighted,
     column,
     lanes,
@@ -18,6 +19,7 @@ from refkan.kernels.vectors import (
     no_rows,
     rows,
     store,
+    store_rows,
     total,
     weighted_sum,
     widest,
@@ -48,7 +50,14 @@ def update_rows(flat, at, stride, weights, source, count):
     add_multiples(flat, at, stride, weights, load(source, 0, count))
 
 
-COMPILED = {f: numba.njit(f) for f in (sums_of_rows, update_rows)}
+def replace_rows(flat, at, stride, weights, source, count):
+    """Add multiples of a vector twice to rows that are loaded and stored once."""
+    vector = load(source, 0, count)
+    sums = add_scaled(rows(flat, at, stride, weights, count), weights, vector)
+    store_rows(flat, at, stride, add_scaled(sums, weights, vector))
+
+
+COMPILED = {f: numba.njit(f) for f in (sums_of_rows, update_rows, replace_rows)}
 COUNTS, ORDERS = range(1, 10), (1, 2, 4, 5)
 
 
@@ -90,6 +99,22 @@ def test_rows_that_overlap_are_updated_one_after_another(Q, order):
         function(found, 0, 1, weights, source, (0,) * Q)
         assert found[:-1] == pytest.approx(expected[:-1], rel=1e-14, abs=0.0)
         assert np.isnan(found[-1])
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("Q", [1, 2, 4, 8, 16])
+def test_rows_that_are_apart_are_replaced(Q, order):
+    rng = np.random.default_rng(Q)
+    source, weights = rng.uniform(1.0, 2.0, Q), tuple(rng.uniform(1.0, 2.0, order))
+    before = np.full((order, Q + 1), FREE)
+    before[:, 1:] = rng.uniform(1.0, 2.0, (order, Q))
+    for function in (replace_rows, COMPILED[replace_rows]):
+        flat = np.append(before.ravel(), FREE)
+        function(flat, np.uint64(1), np.uint64(Q + 1), weights, source, (0,) * Q)
+        after = flat[:-1].reshape(order, Q + 1)
+        assert after[:, 1:] == pytest.approx(before[:, 1:] + 2.0 * np.outer(weights, source), rel=1e-14, abs=0.0)
+        assert np.isnan(after[:, 0]).all()
+        assert np.isnan(flat[-1])
 
 
 @numba.njit

@@ -26,7 +26,7 @@ LOWERED = {
     "refkan.kernels.launch": {"SERIAL_BELOW": 0},
     "refkan.kernels.blas_threads": {"SMALL_MATRICES": 0},
     "refkan.kernels.bspline_basis": {"BLOCK": 4, "TOGETHER": 2},
-    "refkan.kernels.gauss_newton_sums": {"LANES": 16, "ENTRIES": 256},
+    "refkan.kernels.gauss_newton_sums": {"LANES": 16, "ENTRIES": 256, "PRODUCTS": 3, "SHORT_RUN": 2},
     "refkan.kernels.local_jets": {"TILE": 8, "CHUNK": 3},
     "refkan.kernels.pointwise_jets": {"ROWS": 3},
     "refkan.kernels.polynomial_layer": {"PAIRS": 6},
@@ -40,7 +40,7 @@ LOWERED = {
     },
     "refkan.splines.sums.input_jet": {"KEPT_BYTES": 2**12},
     "refkan.splines.sums.windows": {"FEW_OUTPUTS": 1, "PARTS": 3, "LEAST_SAMPLES": 3, "GROUP_ENTRIES": 16},
-    "refkan.splines.local_basis": {"CELLS_PER_INTERVAL": 1, "CELLS": 4},
+    "refkan.splines.local_basis": {"CELLS_PER_INTERVAL": 1, "CELLS": 4, "MOST_KNOTS": 20},
     "refkan.splines.bsplines": {"SAVED": 1e9},
     "refkan.networks.sweeps.sample_blocks": {"BLOCK": 5},
     "refkan.networks.network": {"CHUNK": 4},
@@ -51,7 +51,7 @@ LOWERED = {
     "refkan.networks.hessians.points": {"LEAST_ORDERED": 4},
     "refkan.networks.hessians.products": {"CHUNK": 4},
     "refkan.networks.hessians.window_products": {
-        "CACHE_ENTRIES": 64, "MOST_WIDTH": 8, "LEAST_WIDTH": 2, "TASKS": 3, "LONGEST_TUPLE": 2,
+        "CACHE_ENTRIES": 64, "MOST_WIDTH": 8, "LEAST_WIDTH": 2, "TASKS": 3, "LONG_BLOCK": 8, "FEW_SLOTS": 3,
     },
     "refkan.training.optimizers.second_order.linear_layer": {"CHUNK": 6},
     "refkan.training.optimizers.second_order.damped_systems": {"QR_WORK": 0.0},
@@ -61,6 +61,7 @@ LOWERED = {
 """By module: each size and what it is lowered to. Blocks leave a rest of the samples of a test, chunks a single one."""
 
 NO_SIZES = {
+    "refkan.networks.hessians.window_products": {"LONGEST_WINDOW"},  # what kernels are compiled for
     "refkan.training.optimizers.run_files": {"COLUMNS"},  # of a history in a file
     "refkan.kernels.recycled_memory": {"COUNTED", "LINE", "_UNUSED"},
     "refkan.kernels.vectors": {"ALIGNMENT"},

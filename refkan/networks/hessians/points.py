@@ -17,6 +17,7 @@ import numpy as np
 
 from refkan.base import FloatArray, Frozen, IntArray, all_finite, lazy
 from refkan.base.arguments import as_array, as_samples, as_vector, real, require_not_negative
+from refkan.kernels.gauss_newton_sums import sort_by_cell
 from refkan.networks import Network
 from refkan.networks.layers import Layer
 from refkan.networks.layers.functions import LocalForm
@@ -176,9 +177,8 @@ class Points(Frozen):
 
 def _in_order_of_cells(at: InputJet, layer: Layer) -> tuple[InputJet, IntArray]:
     """Order samples by equal cells of the first two inputs, whatever the knots: neighbours stay neighbours."""
-    (a, b), n = layer.domains[:2].T, layer.intervals
-    cells = np.clip((at.x[:, :2] - a) * (n / (b - a)), 0, n - 1).astype(np.uint16)
-    order = np.argsort(cells @ np.array([n, 1], np.uint16)[-a.size :], kind="stable")
+    (a, b), n, order = layer.domains[:2].T, layer.intervals, np.empty(at.x.shape[0], np.int64)
+    sort_by_cell(at.x, a.copy(), n / (b - a), n, order)
     return at.reordered(order), order
 
 

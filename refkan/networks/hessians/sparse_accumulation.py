@@ -29,7 +29,7 @@ from refkan.base import FloatArray, check_annotated
 from refkan.kernels.engine_choice import MATRICES, takes_fast
 from refkan.kernels.recycled_memory import recycled
 from refkan.networks.hessians.memory import mirror
-from refkan.networks.hessians.window_products import Sums, Window, all_pairs, unordered_pairs
+from refkan.networks.hessians.window_products import LONGEST_WINDOW, Sums, Window, all_pairs, unordered_pairs
 from refkan.networks.layers.functions import LocalForm
 
 
@@ -65,7 +65,7 @@ class RawMatrix:
             ]
         self.fast = takes_fast(n_samples * sum(sums.saved for sums in self.all_sums), MATRICES)
         for sums in self.all_sums:
-            sums.fast = self.fast
+            sums.fast = self.fast and max(window.width for window in sums.windows) <= LONGEST_WINDOW
 
     @property
     def all_sums(self) -> list[Sums]:

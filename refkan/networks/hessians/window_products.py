@@ -1,6 +1,6 @@
 r"""Sums over samples of T[q, q'] phi_{p,i} phi'_{p',i'} for two blocks of functions and pairs (q, q') of outputs."""
 
-from math import prod
+from math import inf, prod
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from refkan.kernels import gauss_newton_sums as kernels
 from refkan.kernels import plain_sums
 from refkan.kernels.launch import launch
 from refkan.kernels.recycled_memory import recycled
+from refkan.kernels.vectors import widest
 from refkan.networks.layers.functions import Features
 
 CACHE_ENTRIES = 2**17
@@ -26,22 +27,30 @@ TASKS = 6
 SAVED_PRODUCT, SAVED_SUM = 1.5, 0.3
 """Nanoseconds that the fast kernels save for each product of two functions and for each sum with it."""
 
-LONGEST_TUPLE = 10
-"""Largest window whose length the compiler knows, the highest order of splines; longer windows have long loops."""
+FEW_SLOTS = 2
+"""Least number of slots on the left, on average for one on the right, for which products of windows with few pairs (q,
+q') are formed once for all of them."""
+
+LONGEST_WINDOW = 10
+"""Functions in the largest window that kernels are compiled for, the highest order of splines."""
+
+LONG_BLOCK = 96
+"""Number of pairs (q, q') from which on a block is a multiple of two vectors, since filling it up costs little."""
 
 
-def blocks_of_pairs(n_pairs: int, n_slot_pairs: int, cells: int, window: int) -> tuple[int, int]:
+def blocks_of_pairs(n_pairs: int, n_slot_pairs: int, cells: int, window: float) -> tuple[int, int]:
     """Number and width of the blocks into which n_pairs pairs (q, q') are cut.
 
-    cells is the product of dimensions; window the functions in one on the right, which decides whether loops go over
-    the width alone: then it is a multiple of 8.
+    cells is the product of dimensions; window the functions in one on the right, which decides whether vectors go over
+    the width alone: then it is a multiple of 8. Infinity means that they do.
     """
     most = min(max(CACHE_ENTRIES // cells // LEAST_WIDTH, 1) * LEAST_WIDTH, MOST_WIDTH)
     count = max(-(-n_pairs // most), 1)
     count = max(count, min(-(-TASKS // n_slot_pairs), n_pairs // LEAST_WIDTH))
     width = -(-n_pairs // count)
     if width > 1 and width * window > kernels.LANES:
-        width = -(-width // kernels.VECTOR) * kernels.VECTOR
+        multiple = kernels.VECTOR * (1 + (width >= LONG_BLOCK))
+        width = -(-width // multiple) * multiple
     return -(-n_pairs // width), width
 
 
@@ -54,10 +63,8 @@ class Window(Frozen):
     offset: int
 
     @property
-    def lengths(self) -> tuple[int, ...] | IntArray:
-        """A sequence of `width` items, from which the kernel takes the length."""
-        if self.width > LONGEST_TUPLE:
-            return np.zeros(self.width, np.int64)
+    def lengths(self) -> tuple[int, ...]:
+        """A tuple of `width` items, from which kernels know the length."""
         return (0,) * self.width
 
 
@@ -73,6 +80,9 @@ class Sums:
 
     Attributes
     ----------
+    few : bool
+        Whether there are few pairs (q, q') in a block, and several slots on the left for one on the right, for all of
+        which `accumulate_windows` forms products once.
     fast : bool
         Whether the kernels are compiled for these windows.
     count : int
@@ -91,14 +101,11 @@ class Sums:
         else:
             right, left = all_pairs(b.slots, a.slots)
         self.slot_pairs = left, right
-        self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, left.size, a.dim * b.dim, b.width)
+        window = b.width if left.size >= FEW_SLOTS * b.slots else inf
+        self.blocks, self.width = blocks_of_pairs(q_pairs[0].size, left.size, a.dim * b.dim, window)
+        self.few = self.width * window <= kernels.LANES
         self.shape = left.size, self.blocks, a.dim, b.dim * self.width
         self._begun: set[int] = set()
-
-    @property
-    def few(self) -> bool:
-        """Whether there are few pairs (q, q') in a block: loops go over windows as well."""
-        return self.width == 1 or self.width * self.windows[1].width <= kernels.LANES
 
     @property
     def saved(self) -> float:
@@ -106,6 +113,14 @@ class Sums:
         a, b = self.windows
         products = self.slot_pairs[0].size * self.blocks * a.width * b.width
         return products * (SAVED_PRODUCT + SAVED_SUM * self.width)
+
+    @property
+    def _lanes(self) -> tuple[int, ...]:
+        """As many items as vectors of pairs (q, q') have numbers: two registers of the processor, if they fill them."""
+        lanes = 2 * widest()
+        if self.width % lanes:
+            lanes = kernels.VECTOR
+        return (0,) * lanes
 
     @lazy
     def store(self) -> FloatArray:
@@ -165,38 +180,23 @@ class Sums:
         if not self.fast:
             launch(plain_sums.accumulate, items, operations, *arguments, T, sums)
             return
-        run = kernels.accumulate_pairs
+        lengths = a.lengths, b.lengths
         if self.width == 1:
-            run = kernels.accumulate_single
+            launch(kernels.accumulate_single, items, operations, *arguments, *lengths, T, sums)
         elif self.few:
-            run, items = kernels.accumulate_windows, numbers.size
-        launch(run, items, operations, *arguments, a.lengths, b.lengths, T, sums)
+            launch(kernels.accumulate_windows, numbers.size, operations, *arguments, *lengths, T, sums)
+        else:
+            launch(kernels.accumulate_pairs, items, operations, *arguments, *lengths, self._lanes, T, sums)
 
     def write(self, H: FloatArray, other_order: bool) -> None:
         """Write the sums into H, and at the transposed places; `other_order`: also for q' <= q, T being symmetric.
 
         For one and the same block of functions also for slots p' < p.
         """
-        (a, b), (p, p_right), K = self.windows, self.slot_pairs, self.width
-        sums = self._total().reshape(p.size, self.blocks, a.dim, b.dim, K)
-        if self.same:  # of a slot with itself the sums for i <= j alone were taken
-            for n in np.flatnonzero(p == p_right):
-                for i in range(1, a.dim):
-                    sums[n, :, i, :i] = sums[n, :, :i, i]
-        of_a, of_b = (
-            (int(q.max()) + 1, window.slots, window.dim) for q, window in zip(self.q_pairs, self.windows, strict=True)
-        )
-        rows, columns = slice(a.offset, a.offset + prod(of_a)), slice(b.offset, b.offset + prod(of_b))
-        orders = [1]
-        if other_order and of_a[0] > 1:  # for one output both orders are the same
-            orders.append(-1)
-        for order in orders:
-            for block in range(self.blocks):
-                q, q_right = (numbers[block * K : (block + 1) * K] for numbers in self.q_pairs[::order])
-                values = sums[:, block].transpose(0, 3, 1, 2)[:, : q.size]
-                left, right = (q, p[:, None]), (q_right, p_right[:, None])
-                H[rows, columns].reshape(*of_a, *of_b)[*left, :, *right] = values
-                H[columns, rows].reshape(*of_b, *of_a)[*right, :, *left] = values.swapaxes(2, 3)
+        a, b = self.windows
+        places = (a.offset, b.offset), (a.slots, b.slots)
+        arguments = self._total(), self.width, *self.slot_pairs, *self.q_pairs, self.same, other_order, *places
+        launch(kernels.write_sums, self.slot_pairs[0].size, 2 * prod(self.shape), *arguments, H)
 
 
 def all_pairs(n: int, m: int) -> tuple[IntArray, IntArray]:

@@ -27,7 +27,7 @@ def basis_at(at: InputJet, tables: KnotTables, derivatives: int, outside: str, f
     name = "basis", derivatives, outside, fast
 
     def compute() -> LocalBasis:
-        return local_basis(tables, at.x, derivatives, outside, fast=fast)
+        return local_basis(tables, at.x, derivatives, outside, fast=fast, pieces=True)
 
     return at.once(tables, name, compute)
 

@@ -13,6 +13,7 @@ from refkan.kernels import local_jets
 from refkan.kernels.launch import launch
 from refkan.kernels.local_jets import LANES, TILE
 from refkan.kernels.recycled_memory import recycled
+from refkan.kernels.vectors import lanes
 from refkan.splines.sums.input_jet import packed
 from refkan.splines.sums.sums import Cotangents, PlainSums, SplineSums
 
@@ -146,11 +147,16 @@ class WindowSums(SplineSums):
 
     def _pull_back_inputs(self, rows: Array, C: FloatArray, G: FloatArray) -> FloatArray:
         G = packed(G)
-        C = self._laid_out if C is self.C else self._lay_out(C)
         dz: FloatArray = recycled((*G.shape[:3], self.n_inputs))
-        lanes = min(LANES, len(self._lengths[-1]))
+        if self.channels.count == 1:
+            tile = min(lanes(self.n_outputs), LANES)
+            values = self.start, packed(rows[1]), in_tiles(C, tile), G, self._lengths[0], (0,) * tile
+            launch(local_jets.pull_back_values, G.shape[0], self._operations(G.shape[1]), *values, dz)
+            return dz
+        C = self._laid_out if C is self.C else self._lay_out(C)
+        together = min(LANES, len(self._lengths[-1]))
         operations = 2 * self._operations(G.shape[1])
-        arguments = self.start, rows, self.z, C, G, *self._lengths, lanes, dz
+        arguments = self.start, rows, self.z, C, G, *self._lengths, together, dz
         launch(local_jets.pull_back_inputs, G.shape[0], operations, *arguments)
         return dz
 

@@ -168,6 +168,27 @@ def test_symmetric_sums_are_the_definition(outputs, width, fast):
     assert np.array_equal(out, out.T)
 
 
+@pytest.mark.parametrize("together", [1, 60], ids=["single", "in runs"])
+@pytest.mark.parametrize("outputs", [2, 6, 14])
+def test_many_samples_of_few_cells_are_the_definition(outputs, together):
+    """Samples that are sorted by cells, for which blocks of samples end within a run, or come in long runs."""
+    rng = np.random.default_rng(outputs)
+    a, b = windows(rng, 600, 2, 6, 4), windows(rng, 600, 1, 5, 3)
+    for features in (a, b):
+        features.start[...] = np.repeat(features.start[::together], together, axis=0)
+    sums = sums_of((a, b), window_products.all_pairs(outputs, 1), False)
+    assert not sums.few or outputs < 8
+    T = rng.standard_normal((600, outputs, 1))
+    with kernels_in_python() if together == 1 and outputs == 2 else nullcontext():
+        sums.add(a.start, a.values, b, sums.pack(T))
+    sums.windows = (sums.windows[0], window_products.Window(1, 5, 3, outputs * 12))
+    out = np.zeros((outputs * 12 + 5,) * 2)
+    sums.write(out, other_order=False)
+    expected = np.einsum("sqr,spi,stj->qpirtj", T, dense(a), dense(b)).reshape(outputs * 12, 5)
+    assert np.abs(out[:-5, -5:] - expected).max() <= 64 * EPS * np.abs(expected).max()
+    assert np.array_equal(out, out.T)
+
+
 def test_sums_of_one_slot_are_its_part_of_all():
     rng = np.random.default_rng(2)
     a, b = windows(rng, 30, 3, 7, 4), windows(rng, 30, 5, 6, 4)
