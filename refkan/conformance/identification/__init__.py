@@ -1,9 +1,9 @@
 r"""Identify what a layer computes, by experiments with any coefficients on any knots.
 
 Stages run one after another: calls, arithmetic, wiring, functions, parts besides the splines, gradients, the rule
-outside, networks and changes. Each uses the results of those before it: gradients, for example, are compared with those
-of the function that the layer has. The number of probes is fixed, so a report does not depend on the speed of the
-machine.
+outside, networks and changes. Each is a function of the layer as far as it is known, and returns its result with what
+is known then: gradients, for example, are compared with those of the function that the layer has. The number of probes
+is fixed, so a report does not depend on the speed of the machine.
 """
 
 import warnings
@@ -16,8 +16,8 @@ import numpy as np
 from refkan.base import check_annotated
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.adapters.answers import describe
-from refkan.conformance.identification.gradients.own_gradients import gradients, of_degree, whatever_values
-from refkan.conformance.identification.reported import Difference, Identification, Stage
+from refkan.conformance.identification.gradients.own_gradients import gradients, gradients_alone
+from refkan.conformance.identification.reported import Difference, Identification, Stage, only
 from refkan.conformance.identification.stages.arithmetic import arithmetic
 from refkan.conformance.identification.stages.calls import calls
 from refkan.conformance.identification.stages.changes import changes
@@ -29,11 +29,21 @@ from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 __all__ = ["STAGES", "Difference", "Identification", "Stage", "identified", "identify", "process_ended"]
 
-STAGES: dict[str, Callable[[Subject], Stage]] = {
-    "calls": calls, "arithmetic": arithmetic, "wiring": wiring, "sizes": larger, "functions": functions,
-    "parts": parts, "gradients": gradients, "outside": outside, "changes": changes,
-}  # fmt: skip
-"""In the order in which they run, which is also the order of their differences."""
+STAGES: dict[str, Callable[[Subject], tuple[Stage, Subject]]] = {
+    "calls": calls,
+    "arithmetic": arithmetic,
+    "wiring": wiring,
+    "sizes": larger,
+    "functions": functions,
+    "parts": parts,
+    "gradients": gradients,
+    "outside": outside,
+    "changes": changes,
+}
+"""In the order in which they run, which is also the order of their differences.
+
+Each takes the layer as far as it is known, and returns its result and what is known then.
+"""
 
 
 def identify(adapter: Adapter) -> Identification:
@@ -56,52 +66,59 @@ def identify(adapter: Adapter) -> Identification:
         return Identification(adapter.title, tuple(identified(adapter)))
 
 
-def _gradients_alone(subject: Subject) -> Stage:
-    """Gradients of a layer that no other stage can test; input gradients by its values if rows do not mix."""
-    told = whatever_values(subject)
-    for name in ("inputs", "second") if subject.nonlinear else ():
-        told = told or (of_degree(subject, name, subject.degree) if name in subject.declared.derivatives else [])
-    return Stage("gradients", "", tuple(told), subject.depends)
-
-
 def identified(adapter: Adapter, without: Mapping[str, str] = MappingProxyType({})) -> Iterator[Stage]:
     """Run stage after stage, without those that ended an earlier process, each with the reason."""
-    subject = Subject(adapter)
-    for name, ask in STAGES.items():
+    subject, told = Subject.of(adapter), set[str]()
+    for name in STAGES:
         if name in without:
             yield process_ended(name, without[name])
             continue
-        if subject.calls.always("build") or subject.calls.always("forward"):
-            yield Stage(name, unknown=MUTE)
-            continue
-        if subject.depends and name != "gradients":
-            yield Stage(name, unknown=subject.depends)
-            continue
-        if subject.depends:
-            ask = _gradients_alone
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of results without a finite number
-            try:
-                stage = ask(subject)
-            except NoAnswerError as error:
-                stage = Stage(name, unknown=str(error))
-            except Exception as error:  # of a stage: the others go on
-                stage = Stage(name, unknown=f"the stage failed: {describe(error)}")
-        if subject.overwritten and "inputs overwritten" not in subject.names | {
-            difference.name for difference in stage.differences
-        }:
-            told = Difference("inputs overwritten", {"method": subject.overwritten})
-            stage = replace(stage, differences=(told, *stage.differences))
-        sentences: dict[str, Difference] = {}
-        for difference in stage.differences:
-            sentences.setdefault(str(replace(difference, where=())), replace(difference, stage=name))
-        stage = replace(stage, differences=tuple(d for key, d in sentences.items() if key not in subject.told))
-        subject.told |= set(sentences)
-        subject.note(name, stage)
-        failed = {text: d for text, d in subject.calls.differences.items() if text in stage.unknown}
-        new = [replace(d, stage=name) for text, d in failed.items() if text not in subject.told]
-        subject.told |= set(failed)
-        yield replace(stage, differences=(*stage.differences, *new))
+        stage, subject = _asked(name, subject)
+        if subject.calls.overwritten and "inputs overwritten" not in subject.names:
+            stage = _with_overwritten(stage, subject.calls.overwritten[0])
+        stage = _new(stage, told)
+        subject = replace(subject, stages=(*subject.stages, stage))
+        failed = {text: one for text, one in subject.calls.differences.items() if text in stage.unknown}
+        more = [replace(one, stage=name) for text, one in failed.items() if text not in told]
+        told |= set(failed) | {_text(difference) for difference in stage.differences}
+        yield replace(stage, differences=(*stage.differences, *more))
+
+
+def _asked(name: str, subject: Subject) -> tuple[Stage, Subject]:
+    """The result of a stage, and what is known then; a stage without an answer says why."""
+    if subject.calls.always("build") or subject.calls.always("forward"):
+        return Stage(name, unknown=MUTE), subject
+    if subject.depends and name != "gradients":
+        return Stage(name, unknown=subject.depends), subject
+    ask = gradients_alone if subject.depends else STAGES[name]
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of results without a finite number
+        try:
+            return ask(subject)
+        except NoAnswerError as error:
+            return Stage(name, unknown=str(error)), subject
+        except Exception as error:  # of a stage: the others go on
+            return Stage(name, unknown=f"the stage failed: {describe(error)}"), subject
+
+
+def _with_overwritten(stage: Stage, method: str) -> Stage:
+    """A stage in which a method changed an array of the caller."""
+    if any(difference.name == "inputs overwritten" for difference in stage.differences):
+        return stage
+    return replace(stage, differences=(*only("inputs overwritten", method=method), *stage.differences))
+
+
+def _text(difference: Difference) -> str:
+    """What is said once, wherever it was seen."""
+    return str(replace(difference, where=()))
+
+
+def _new(stage: Stage, told: set[str]) -> Stage:
+    """A stage with those of its differences that were not told before."""
+    each: dict[str, Difference] = {}
+    for difference in stage.differences:
+        each.setdefault(_text(difference), replace(difference, stage=stage.name))
+    return replace(stage, differences=tuple(one for text, one in each.items() if text not in told))
 
 
 MUTE = "not asked: every call failed before"

@@ -28,6 +28,9 @@ SIGNIFICANT = 2.0**-20
 CLEAR = 32
 """Combinations of several slices must explain more than this many times the rounding allowed."""
 
+OF_OUTPUTS = ("answer", "output")
+"""Axes of responses: the outputs that answer, and those to whose coefficients they do."""
+
 UNLIKELY = 100.0
 """Added to the cost of a combination of samples, which can explain almost anything by its many numbers."""
 
@@ -46,7 +49,8 @@ def explain(
     zero : str
         The name of arrays that are zero.
     """
-    if bad := int((~np.isfinite(theirs)).sum()):
+    bad = int((~np.isfinite(theirs)).sum())
+    if bad:
         return only("not finite", what=owner, count=bad, total=theirs.size)
     if close(theirs, ours, tolerance):
         return []
@@ -114,7 +118,12 @@ class _Pair(Frozen):
     def combined(self) -> list[Named] | None:
         """The simplest combination along one axis, within the box of what differs."""
         box, place = self._box()
-        if place and (told := self._in_box(box, place)):
+        if self._is_added(box):  # outputs get what belongs to others, beside their own
+            box = [np.arange(n) if name in OF_OUTPUTS else indices
+                   for indices, n, name in zip(box, self.ours.shape, self.axes, strict=True)]  # fmt: skip
+            place = {name: words for name, words in place.items() if name not in OF_OUTPUTS}
+        told = self._in_box(box, place) if place else []
+        if told:
             return told
         several = [
             (plain + len(self.axes) * UNLIKELY * (name in SAMPLES), told)
@@ -127,6 +136,13 @@ class _Pair(Frozen):
             return None
         _, told = min(several, key=lambda pair: pair[0])
         return [(name, {**evidence, "place": _elsewhere(place, evidence.get("axis", ""))}) for name, evidence in told]
+
+    def _is_added(self, box: list[IntArray]) -> bool:
+        """Whether other answers are wrong than those of the outputs whose coefficients show it."""
+        if not set(OF_OUTPUTS) <= set(self.axes):
+            return False
+        answers, outputs = (box[self.axes.index(name)] for name in OF_OUTPUTS)
+        return min(answers.size, outputs.size) > 0 and not np.isin(outputs, answers).any()
 
     def _in_box(self, box: list[IntArray], place: Mapping[str, str]) -> list[Named]:
         """One factor for all that differs, reported for the axis with the smallest share of wrong slices."""
@@ -176,7 +192,8 @@ class _Pair(Frozen):
         wide = [*box[:axis], np.arange(n), *box[axis + 1 :]]
         A = np.moveaxis(self.ours[np.ix_(*wide)], axis, 0).reshape(n, -1)
         B = np.moveaxis(self.theirs[np.ix_(*box)], axis, 0).reshape(rows.size, -1)
-        if (single := _single(A, B, rows, tolerance)) is not None:
+        single = _single(A, B, rows, tolerance)
+        if single is not None:
             yield shapes.shape_of(name, rows, n, *single, max(shapes.EXACT, 8 * tolerance / largest(A)))
             return
         enough = (np.abs(A).max(axis=0) > tolerance).sum() >= 2 * n > 2
@@ -184,7 +201,8 @@ class _Pair(Frozen):
             M: FloatArray = np.asarray(np.linalg.lstsq(A.T, B.T, rcond=1e-10)[0].T, np.float64)
             plain = np.round(M, 9)  # without the rounding of the solver
             M = plain if largest(plain @ A - B) < largest(M @ A - B) else M
-            if close(M @ A, B, 4 * tolerance) and (told := shapes.combination(name, M, rows, n)):
+            told = shapes.combination(name, M, rows, n) if close(M @ A, B, 4 * tolerance) else None
+            if told:
                 yield 8.0 + told[1]["loose"], [told]
 
     def _by_edge(self, box: list[IntArray]) -> list[tuple[float, list[Named]]]:

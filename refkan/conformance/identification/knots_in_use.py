@@ -17,6 +17,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import LayerSpec, generator, round_to
 from refkan.conformance.cases.truths.quantities import LATEST
+from refkan.conformance.identification.components.knots import EXTERIOR
 from refkan.conformance.identification.reported import Difference, close, fitted, largest, only
 
 EVALUATIONS = 20
@@ -27,6 +28,12 @@ STEP = 2.0**-26
 
 SHOWN = 6
 """At most so many knots are listed."""
+
+FORMATS = (("bfloat16", -12.0, -7.0), ("float16", -14.0, -9.0), ("float32", -30.0, -21.0))
+"""Formats of knots, and the powers of two between which the errors of such knots lie, relative to the largest."""
+
+APART = 2.0**-4
+"""Relative to the largest knot, by how much repeated knots are pulled apart and not replaced."""
 
 EQUALLY_SPACED = "knots in use are equally spaced"
 
@@ -158,6 +165,15 @@ class Sampled(Frozen):
         return Sampled(self.spec, self.x[rows], self.where[rows], self.theirs[rows], self.right[rows], self.room[rows])
 
 
+def listed_knots(inside: Sampled) -> FloatArray | None:
+    """The first line of the table of exterior knots on which the functions are B-splines; None if there is none."""
+    for listed in EXTERIOR.values():
+        (knots,) = listed(inside.spec)
+        if inside.agrees(recursion(knots, inside.spec.order, inside.x)).all():
+            return knots
+    return None
+
+
 def knots_of(inside: Sampled, tolerance: float) -> FloatArray | None:
     """Knots on which the functions are B-splines of the order requested; None if least squares finds none."""
     from scipy.optimize import least_squares  # a seventh of the time of importing this package
@@ -227,16 +243,15 @@ def compared(used: FloatArray, spec: LayerSpec) -> list[Difference]:
     again = np.isin(t, t[1:][np.diff(t) == 0])
 
     def told(odd: IntArray, digits: int, more: str = "") -> list[Difference]:
-        return only("other knots", how=", ".join(
-            f"t[{k + 1}] is {u[k]:.{digits}g} instead of {t[k]:.{digits}g}" for k in odd) + more)  # fmt: skip
+        return only("other knots", how=", ".join(_instead(k + 1, u[k], t[k], digits) for k in odd) + more)
 
-    if again.any() and off[~again].max(initial=0.0) <= 2.0**-40 * size < off[again].max():
+    if again.any() and off[~again].max(initial=0.0) <= 2.0**-40 * size < off[again].max() <= APART * size:
         return only("knots pulled apart", off=float(np.diff(u)[np.diff(t) == 0].max()))
     if off.max() <= 2.0**-8 * size:
         for digits in range(1, 6):
             if close(u, np.round(t, digits), 2.0**-38 * size):
                 return only("knots rounded", digits=digits)
-        exact = [f for f, low, high in (("float16", -14.0, -9.0), ("float32", -30.0, -21.0))
+        exact = [f for f, low, high in FORMATS
                  for v in (u, u - a, u / u[r - 1])
                  if 2.0**low * size <= off.max() <= 2.0**high * size
                  and close(round_to(f, v), v, 2.0**-40 * size)]  # fmt: skip
@@ -252,7 +267,8 @@ def compared(used: FloatArray, spec: LayerSpec) -> list[Difference]:
     if off[inner].max() <= near:
         exterior = {name: np.delete(v, np.r_[inner]).tolist() for name, v in (("used", u), ("asked", t))}
         return only("exterior knots", **exterior)
-    if (line := fitted(np.stack([t, np.ones_like(t)], axis=1), u, near)) is not None:
+    line = fitted(np.stack([t, np.ones_like(t)], axis=1), u, near)
+    if line is not None:
         ends = [round(v, 9) for v in (line[0] * a + line[1], line[0] * b + line[1])]
         if ends in ([-1.0, 1.0], [0.0, 1.0]):
             return only("fixed domain", used=f"[{ends[0]:g}, {ends[1]:g}]", asked=f"[{a:g}, {b:g}]")
@@ -266,10 +282,17 @@ def compared(used: FloatArray, spec: LayerSpec) -> list[Difference]:
     for step in (1, -1):
         if close(u[2:-2], np.roll(t, -step)[2:-2], near):
             return only("shifted index", what="knots", step=step, how="")
-    if words := "those mirrored" if close(t[0] + t[-1] - t[::-1], u, near) else _combined(u, t):
+    words = "those mirrored" if close(t[0] + t[-1] - t[::-1], u, near) else _combined(u, t)
+    if words:
         return only("other knots", how=f"knots in use are {words}")
     odd = np.flatnonzero(off > near)
     return told(odd[:SHOWN], 6, f", and {odd.size - SHOWN} more of {t.size}" * bool(odd.size > SHOWN))
+
+
+def _instead(k: int, used: float, asked: float, digits: int) -> str:
+    """A knot in words; by its distance from the one that is asked for if so few digits show no difference."""
+    one, two = f"{used:.{digits}g}", f"{asked:.{digits}g}"
+    return f"t[{k}] is {one} instead of {two}" if one != two else f"t[{k}] is off by {used - asked:.3g}"
 
 
 def _combined(u: FloatArray, t: FloatArray) -> str:
@@ -279,7 +302,8 @@ def _combined(u: FloatArray, t: FloatArray) -> str:
     for columns in (2, 4):
         if len(A) <= columns + 2:
             continue
-        if (w := fitted(A[:, :columns], u[1:-1], 1e-9 * size, 1e-10)) is None:
+        w = fitted(A[:, :columns], u[1:-1], 1e-9 * size, 1e-10)
+        if w is None:
             continue
         names = ("t[i]", "", "t[i-1]", "t[i+1]")
         terms = [f"{v:+.6g}{' ' * bool(name)}{name}" for v, name in zip(w, names, strict=False) if abs(v) > 1e-9]

@@ -49,6 +49,61 @@ MAPS: dict[str, Map] = {
     "absolute value": np.abs,
 }  # fmt: skip
 
+FACTORS: dict[str, Map] = {
+    "x": lambda x: x,
+    "the sign of x": np.sign,
+    "1/x": lambda x: 1 / x,
+    "tanh'(x) = 1 - tanh(x)^2": lambda x: 1 - np.tanh(x) ** 2,
+    "silu'(x)": lambda x: expit(x) * (1 + x * expit(-x)),
+    "sigmoid'(x)": lambda x: expit(x) * expit(-x),
+    "gelu'(x)": lambda x: (1 + erf(x / np.sqrt(2))) / 2 + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi),
+    "exp(-x)": lambda x: np.exp(-x),
+    "exp(-x^2)": lambda x: np.exp(-x * x),
+    "1/(1 + x)": lambda x: 1 / (1 + x),
+    "1/(1 + x^2)": lambda x: 1 / (1 + x * x),
+    "1/(1 + |x|)^2": lambda x: 1 / (1 + np.abs(x)) ** 2,
+    **{f"{name} of x": of for name, of in MAPS.items()},
+}
+"""Functions by which numbers may be multiplied."""
+
+
+def factor_in_words(x: FloatArray, k: FloatArray) -> str:
+    """Return the function k of x by which numbers are multiplied, in words; "" if it is none of those known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(-1.0, 2.0, 9)
+    >>> factor_in_words(x, 3 - 2 * np.tanh(x) ** 2)
+    "tanh'(x) = 1 - tanh(x)^2, times 2, plus 1"
+    """
+    if x.size < 4 or not np.isfinite(k).all():
+        return ""
+    room = FITTED * largest(k)
+    fits = []
+    for name, function in FACTORS.items():
+        v = function(x)
+        if not np.isfinite(v).all() or np.ptp(v) == 0:
+            continue
+        w = fitted(np.stack([v, np.ones_like(v)], axis=1), k, room)
+        if w is not None and abs(w[0]) * np.ptp(v) > 64 * room:
+            times, plus = _plain(w[0]), _plain(w[1])
+            fits.append((abs(plus) > room, abs(times - 1) > EXACT, name, times, plus))
+    if not fits:
+        return ""
+    *_, name, times, plus = min(fits, key=lambda fit: fit[:2])
+    return times_plus(name, times, plus, room)
+
+
+def times_plus(name: str, times: float, plus: float, near: float) -> str:
+    """A function, times a number, plus a number, in words; `near` is what counts as 1 or 0."""
+    words = f"{name}, times {times:.6g}" if abs(times - 1) > near else name
+    return f"{words}, plus {plus:.6g}" if abs(plus) > near else words
+
+
+FITTED = 2.0**-28
+"""Relative to the largest factor, what a known function may leave."""
+
 INVERSES: dict[str, Map] = {
     "tanh": np.arctanh,
     "sigmoid": lambda y: np.log(y / (1 - y)),
@@ -131,9 +186,10 @@ def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
     order = np.argsort(x, kind="stable")
     if (np.abs(np.diff(y[order]))[np.diff(x[order]) == 0] > 4 * tolerance).any():
         return "an unknown map, not of single values"
-    if (mapped := map_of(x, y, tolerance)) is not None:
+    mapped = map_of(x, y, tolerance)
+    if mapped is not None:
         name, k, c = mapped
-        return name + (f", times {k:.6g}" if abs(k - 1) > 1e-6 else "") + (f", plus {c:.6g}" if abs(c) > 1e-6 else "")
+        return times_plus(name, k, c, 1e-6)
     same, low, high = np.abs(y - x) <= tolerance, float(y.min()), float(y.max())
     if same.any() and close(np.clip(x, low, high), y, tolerance):
         cut = [f"below at {low:.9g}"] * bool(x.min() < low - tolerance)
@@ -147,7 +203,8 @@ def in_words(x: FloatArray, y: FloatArray, tolerance: float) -> str:
     shift = float(np.median((np.abs(x) - np.abs(y))[~zero])) if not zero.all() else 0.0
     if zero.any() and close(np.sign(x) * np.maximum(np.abs(x) - shift, 0), y, tolerance):
         return f"a shift towards zero by {shift:.6g}"
-    if (step := step_of(y)) and close(y, x, 1.01 * step):
+    step = step_of(y)
+    if step and close(y, x, 1.01 * step):
         return f"steps of {step:.6g}"
     for degree in (2, 3):
         size = largest(x)
@@ -341,8 +398,13 @@ def _by_rows(M: FloatArray, rows: IntArray, n: int) -> str:
 
 
 def _sum_of(row: FloatArray) -> str:
-    return " ".join(f"{'' if k == 1 else f'{k:.6g} times '}number {j}" if not i else f"{k:+.6g} times number {j}"
-                    for i, (j, k) in enumerate((j, k) for j, k in enumerate(row) if k)) or "zero"  # fmt: skip
+    """A combination of slices in words."""
+    terms = [(j, k) for j, k in enumerate(row.tolist()) if k]
+    if not terms:
+        return "zero"
+    (first, factor), *others = terms
+    start = f"number {first}" if abs(factor - 1) < EXACT else f"{factor:.6g} times number {first}"
+    return " ".join([start, *(f"{k:+.6g} times number {j}" for j, k in others)])
 
 
 def _times(k: float, n: int) -> str:

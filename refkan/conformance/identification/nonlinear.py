@@ -10,6 +10,7 @@ r"""Why a layer is not linear in its coefficients.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -43,11 +44,32 @@ TOGETHER: dict[str, Callable[[FloatArray, tuple[int, ...]], FloatArray]] = {
     "divided by their sum": lambda C, axes: C / C.sum(axis=axes, keepdims=True),
     "divided by their standard deviation": lambda C, axes: C / C.std(axis=axes, keepdims=True),
     "divided by the largest singular value of the layer": lambda C, axes: C / np.linalg.norm(C.reshape(len(C), -1), 2),
+    "sorted": lambda C, axes: np.sort(C, axis=axes[-1]) if len(axes) == 1 else C,
     "the weights of softmax": lambda C, axes: np.exp(C) / np.exp(C).sum(axis=axes, keepdims=True),
 }
 """What may replace the coefficients of a group."""
 
 GROUPS = {"the layer": (0, 1, 2), "an edge": (2,), "an output": (1, 2), "an input": (0, 2)}
+
+
+def _centred(y: FloatArray) -> FloatArray:
+    return np.asarray(y - y.mean(axis=1, keepdims=True))
+
+
+OUTPUTS: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "less their mean over the root of their variance plus 1e-5": lambda y: (
+        _centred(y) / np.sqrt(y.var(axis=1, keepdims=True) + 1e-5)
+    ),
+    "less their mean over their standard deviation": lambda y: _centred(y) / y.std(axis=1, keepdims=True),
+    "softmax of the sums": lambda y: np.exp(y) / np.exp(y).sum(axis=1, keepdims=True),
+    "the logarithm of softmax of the sums": lambda y: y - np.log(np.exp(y).sum(axis=1, keepdims=True)),
+    "divided by their norm": lambda y: y / np.linalg.norm(y, axis=1, keepdims=True),
+    "divided by the largest": lambda y: y / np.abs(y).max(axis=1, keepdims=True),
+    "divided by the root of the mean of their squares plus 1e-6": lambda y: (
+        y / np.sqrt((y * y).mean(axis=1, keepdims=True) + 1e-6)
+    ),
+}
+"""What outputs of a sample may be together."""
 
 
 class Nonlinear:
@@ -86,10 +108,6 @@ class Nonlinear:
                 continue
             if name.startswith("zero for"):
                 name = f"zero for sizes below {self._threshold(lambda v: self.constant(v / P), u.ravel()):.3g}"
-            self.subject.behind = name
-            if name in INVERSES:
-                self.subject.undone, self.subject.noise = INVERSES[name], 2.0**-36
-                self.subject.undoes = True
             return Difference("extra map", {"map": name, "what": of})
         return None
 
@@ -157,11 +175,22 @@ class Nonlinear:
 
     def outputs(self) -> str:
         """What all outputs satisfy for any coefficients, in words."""
+        both = self.a, self.a[:, :, ::-1]
+        for words, of in OUTPUTS.items():
+            if all(close(of(self._linear(C)), self.f(C), 2.0**-20 * largest(self.y)) for C in both):
+                return f"outputs are {words}"
         y = np.stack([self.y, self.f(-self.a), self.f(self.a[:, :, ::-1])])
         for words, common in (("they", y.sum(axis=2)), ("their squares", (y * y).sum(axis=2))):
             if np.ptp(common) <= 1e-3 * largest(y):
                 return f"{words} add up to {float(common.mean()):.4g}"
         return self.together()
+
+    def how_not_added(self) -> str:
+        """How outputs or edges act together, in words; "" if they do not."""
+        q, p, _ = np.indices(self.a.shape)
+        if not self.adds_up(q == 0):
+            return f"outputs depend on each other: {self.outputs()}"
+        return "" if self.adds_up(p == 0) else self.edges()
 
     def edges(self) -> str:
         """How edges are combined if not by their sum, in words."""
@@ -177,46 +206,64 @@ class Nonlinear:
             "edges of different inputs are not combined by a sum")  # fmt: skip
 
 
-def in_other_sizes(subject: Subject, f: Map, a: FloatArray, left: float) -> list[Difference]:
+def in_other_sizes(
+    subject: Subject, f: Map, a: FloatArray, left: float
+) -> tuple[list[Difference], Subject]:  # fmt: skip
     """Return how a layer is nonlinear that is linear at the sizes that other stages use; those go on as before."""
-    names = ("nonlinear", "depends", "behind", "undone", "undoes", "noise")
-    kept = {name: getattr(subject, name) for name in names}
-    differences = nonlinear(subject, f, a, left).differences
-    if differences[0].name == "coefficients mapped":  # of units, which other stages ask with
-        subject.unit = 0.25
-    vars(subject).update(kept)
-    return list(differences)
+    stage, _ = nonlinear(subject, f, a, left)
+    if stage.differences[0].name == "coefficients mapped":  # of units, which other stages ask with
+        subject = replace(subject, unit=0.25)
+    return list(stage.differences), subject
 
 
-def nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> Stage:
-    """Return which nonlinear function of its coefficients the layer is."""
+def nonlinear(subject: Subject, f: Map, a: FloatArray, left: float) -> tuple[Stage, Subject]:
+    """Return which nonlinear function of its coefficients the layer is, and what can still be asked of it."""
     n = Nonlinear(subject, f, a, left)
     if not (n.y != n.zero).any():
         how = "outputs are zero for such small coefficients"
-        return Stage("arithmetic", how, measured("not linear", left=left, how=how))
-    if behind := n.behind():
-        if not subject.noise:
-            subject.nonlinear = f"not tested behind {behind.evidence['map']}"
-            subject.depends = "" if "relu" in subject.nonlinear else subject.nonlinear
-        return Stage("arithmetic", f"{behind.evidence['map']} of a sum that is linear in its coefficients", (behind,))
-    (q, p, i), name = np.indices(a.shape), "not linear"
-    if how := n.left_out():
-        pass
-    elif n.adds_up(i % 2 == 0):
-        how, name = f"linear except for a map of single coefficients: {n.each()}", "coefficients mapped"
-        if unit := float(np.median(n.constant(1.0) - n.zero)) / a.shape[1]:
-            subject.undone = lambda y: y / unit
-            subject.undoes = True
-    elif not n.adds_up(q == 0):
-        how = f"outputs depend on each other: {n.outputs()}"
-    elif not n.adds_up(p == 0):
-        how = n.edges()
-    elif inner := Nonlinear(subject, f, a * (np.arange(a.shape[1]) == 0)[:, None], left).behind("each spline does"):
-        subject.nonlinear = subject.depends = f"not tested behind {inner.evidence['map']}"
-        return Stage("arithmetic", f"{inner.evidence['map']} of each spline", (inner,))
-    else:
-        how = n.together()
-    subject.nonlinear = "not tested: the layer is not linear in its coefficients"
-    if name == "not linear":
-        subject.depends = subject.nonlinear
-    return Stage("arithmetic", how, measured(name, left=left, how=how))
+        return Stage("arithmetic", how, measured("not linear", left=left, how=how)), subject
+    behind = n.behind()
+    if behind:
+        return _behind(subject, behind)
+    left_out = n.left_out()
+    _, _, i = np.indices(a.shape)
+    if not left_out and n.adds_up(i % 2 == 0):
+        how = f"linear except for a map of single coefficients: {n.each()}"
+        unit = float(np.median(n.constant(1.0) - n.zero)) / a.shape[1]
+        undone = (lambda y: y / unit) if unit else None
+        subject = replace(subject, undone=undone, nonlinear=NOT_LINEAR)
+        return Stage("arithmetic", how, measured("coefficients mapped", left=left, how=how)), subject
+    how = left_out or n.how_not_added()
+    if how:
+        subject = replace(subject, nonlinear=NOT_LINEAR, depends=NOT_LINEAR)
+        return Stage("arithmetic", how, measured("not linear", left=left, how=how)), subject
+    first = Nonlinear(subject, f, a * (np.arange(a.shape[1]) == 0)[:, None], left)
+    inner = first.behind("each spline does")
+    if inner:
+        reason = f"not tested behind {inner.evidence['map']}"
+        subject = replace(_undone(subject, inner), nonlinear=reason, depends=reason)
+        return Stage("arithmetic", f"{inner.evidence['map']} of each spline", (inner,)), subject
+    subject = replace(subject, nonlinear=NOT_LINEAR, depends=NOT_LINEAR)
+    how = n.together()
+    return Stage("arithmetic", how, measured("not linear", left=left, how=how)), subject
+
+
+NOT_LINEAR = "not tested: the layer is not linear in its coefficients"
+
+
+def _undone(subject: Subject, behind: Difference) -> Subject:
+    """The layer behind a map of its outputs, which is undone if its inverse is known."""
+    name = behind.evidence["map"]
+    if name not in INVERSES:
+        return replace(subject, behind=name)
+    return replace(subject, behind=name, undone=INVERSES[name], noise=2.0**-36)
+
+
+def _behind(subject: Subject, behind: Difference) -> tuple[Stage, Subject]:
+    """The result for a layer with a map of its outputs."""
+    name = behind.evidence["map"]
+    subject = _undone(subject, behind)
+    if not subject.noise:
+        reason = f"not tested behind {name}"
+        subject = replace(subject, nonlinear=reason, depends="" if "relu" in reason else reason)
+    return Stage("arithmetic", f"{name} of a sum that is linear in its coefficients", (behind,)), subject

@@ -159,7 +159,8 @@ def nature(inside: Sampled) -> str:
         none = len(bad) == pieces.known.size
         return "are not piecewise polynomials" if none else f"are not polynomials in intervals {numbers(bad)}"
     told = [f"are polynomials of degree {pieces.degree} within intervals"]
-    if whole := pieces.on_whole_supports():
+    whole = pieces.on_whole_supports()
+    if whole:
         told.append(whole)
     elif len(pieces.c) > 1:
         told.append(_smooth(pieces))

@@ -174,9 +174,10 @@ class Identification(Frozen, eq=True):
         lines = [f"{self.title}: what this layer is"]
         for words, stages in groupby(self.stages, lambda stage: str(stage).removeprefix(stage.name)):
             lines.append(f"  {', '.join(stage.name for stage in stages)}{words}")
+        unanswered = [stage.name for stage in self.stages if stage.unknown]
         if differences:
             lines += ["what differs from what was declared", *(f"  {difference}" for difference in differences)]
-        elif unanswered := [stage.name for stage in self.stages if stage.unknown]:
+        elif unanswered:
             lines.append(f"nothing that was answered differs from what was declared; unknown: {', '.join(unanswered)}")
         else:
             lines.append("nothing differs from what was declared")

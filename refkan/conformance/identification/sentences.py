@@ -44,7 +44,7 @@ SENTENCES = {
     **{f"factor on {of}": f"{{what}} of {axis} {{indices}} of {{size}} are multiplied by {{factor:.6g}}"
        for of, axis in SLICES.items()},
     **{f"{name} knots": f"knots in use differ from those given by up to {{off:.1e}}: they are {name} numbers"
-       for name in ("float32", "float16")},
+       for name in ("float32", "float16", "bfloat16")},
     **{f"{axis} mixed up": "{what}: {how}" for axis in AXES},
     **{f"{axis} left out": f"{{what}} of {axis} {{indices}} of {{size}} {words}" for axis, words in AXES.items()},
     **{f"factors by {axis[:-1]}": f"{{what}} of {axis} are multiplied by {{factors}}" for axis in AXES},

@@ -54,7 +54,8 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
         same = all((stored.knots == row).all() for row in stored.knots[:1]) and len(stored.knots) > 1
         return f"; the stored knots of input {numbers(bad)} cannot hold it" + (", and all inputs have the same" * same)
     room = max(allowed, 2.0**-30) * largest(right)
-    if lower := lowered(stored.knots, spec.knots):
+    lower = lowered(stored.knots, spec.knots)
+    if lower:
         return f"; the stored knots are {lower[0]} numbers"
     off = np.abs(C - right) > room
     wrong = np.flatnonzero(off.any(axis=(0, 2))).tolist()
@@ -62,7 +63,8 @@ def compared_with_right(spec: LayerSpec, stored: LayerSpec, allowed: float, kind
     if wrong and all(np.isin(C[:, p], np.r_[0.0, spec.coefficients[:, p].ravel()]).all() for p in wrong):
         place = f" of input{'s' * (len(wrong) > 1)} {numbers(wrong)}" * (len(wrong) < len(stored.knots))
         return f"{before}{place} are those from before"
-    if close(C, right, 2.0**-9 * largest(right)) and (lower := lowered(C, spec.coefficients)):
+    lower = lowered(C, spec.coefficients) if close(C, right, 2.0**-9 * largest(right)) else []
+    if lower:
         return f"{before} are {lower[0]} numbers"
     said = explain(C, right, EDGES, room, "stored coefficients")
     if said is not None:

@@ -2,18 +2,18 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray
-from refkan.conformance.adapters.adapter import BSPLINES, Adapter
+from refkan.base import FloatArray, Frozen
+from refkan.conformance.adapters.adapter import BSPLINES, Adapter, Capabilities
 from refkan.conformance.adapters.answers import checked, entry, own_copy
 from refkan.conformance.cases import DTYPES, EPS, Case, Setting, generator, layer_spec, spec_with, true_values
 from refkan.conformance.cases.specs import PARTS, LayerSpec, reweighted
-from refkan.conformance.identification.failing_calls import FailingCalls
+from refkan.conformance.identification.call_record import CallRecord
 from refkan.conformance.identification.knots_in_use import points_inside
 from refkan.conformance.identification.reported import Difference, Stage, close, largest
 from refkan.splines.knots import greville_points
@@ -35,46 +35,110 @@ class NoAnswerError(Exception):
     """The adapter refused, raised, or returned something invalid; the message names the operation."""
 
 
-class Subject:
-    """The layer of an adapter, with everything that stages ask of it.
+class Subject(Frozen):
+    """The layer of an adapter, as far as it is known, and everything that stages ask of it.
 
-    Parameters
+    The fields after `cache` say what stages have found, and by default that the layer is right. They never change:
+    each stage returns the subject that it leaves to the next one.
+
+    Attributes
     ----------
     adapter : Adapter
-    dtype : str, optional
-        The number format; by default the finest one declared.
-    failures : dict of str to Difference, shared with subjects in other formats
+    dtype : str
+        The number format.
+    calls : CallRecord
+        What became of the calls of the adapter.
+    cache : dict
+        Answers that were computed, by what they depend on.
+    stages : sequence of Stage
+        The results of earlier stages.
+    rows : int
+        How many samples are evaluated together, 0 for all of them.
+    renewed : bool
+        Whether each call gets a new model.
+    refused : frozenset of str
+        Points that give no answer.
+    stretched : bool
+        Whether samples beyond the domain change the knots.
+    depends, nonlinear, behind : str
+        On what results depend besides the sample; why coefficients do not act linearly; the map of the outputs.
+    grain, noise, blur, offset : float
+        Rounding of sums; error of values, relative to the largest; that of rounded points; size without coefficients.
+    unit : float
+        The coefficient with which single functions are asked for.
+    undone : callable, optional
+        Inverse of a map of the outputs.
+    same_knots : bool
+        Whether all inputs must have the same knots.
+    apart : bool
+        Whether no edge can be tested by itself.
+    position : (int, int), optional
+        The edge (output, input) whose functions are measured, in a larger layer.
+    place : str
+        The edges that have functions of their own, in words.
+    right, blurred : sequence of (int, str)
+        Degrees and kinds of knots on which functions are right, or right up to rounding.
+    wrong_gradients, unanswered : frozenset of str
+        Quantities that differ, and those without an answer.
     """
 
-    def __init__(self, adapter: Adapter, dtype: str = "", failures: dict[str, Difference] | None = None) -> None:
-        self.adapter, self.declared = adapter, adapter.capabilities
-        self.dtype = dtype or next((name for name in DTYPES if name in self.declared.dtypes), "float64")
-        self.eps = EPS[self.dtype]
-        self.blur = self.offset = self.grain = 0.0
-        self.noise = CANCELLED * (self.declared.form == "truncated powers")
-        self.behind, self.depends, self.nonlinear = "", "", ""
-        self.differing, self.wrong_gradients, self.unanswered = list[str](), frozenset[str](), frozenset[str]()
-        self.place, self.same_knots, self.stretched = "", False, False
-        self.apart, self.unit, self.names, self.told = False, 1.0, set[str](), set[str]()
-        self.position: tuple[int, int] | None = None
-        self.right, self.blurred = list[tuple[int, str]](), list[tuple[int, str]]()
-        self.undone: Callable[[FloatArray], FloatArray] = lambda y: y
-        self.undoes, self.overwritten = False, ""
-        self.rows, self.renewed, self.refused = 0, False, frozenset[str]()
-        self.calls = FailingCalls(self.dtype, {} if failures is None else failures)
-        self._kept: dict[Any, FloatArray] = {}
-        self._truths: dict[Any, tuple[FloatArray, FloatArray]] = {}
-        self._specs: dict[int, tuple[Any, Any]] = {}
+    adapter: Adapter
+    dtype: str
+    calls: CallRecord
+    cache: dict[Any, Any] = field(default_factory=dict)
+    stages: Sequence[Stage] = ()
+    rows: int = 0
+    renewed: bool = False
+    refused: frozenset[str] = frozenset()
+    stretched: bool = False
+    depends: str = ""
+    nonlinear: str = ""
+    behind: str = ""
+    grain: float = 0.0
+    noise: float = 0.0
+    blur: float = 0.0
+    offset: float = 0.0
+    unit: float = 1.0
+    undone: Callable[[FloatArray], FloatArray] | None = None
+    same_knots: bool = False
+    apart: bool = False
+    position: tuple[int, int] | None = None
+    place: str = ""
+    right: Sequence[tuple[int, str]] = ()
+    blurred: Sequence[tuple[int, str]] = ()
+    wrong_gradients: frozenset[str] = frozenset()
+    unanswered: frozenset[str] = frozenset()
 
-    def note(self, name: str, stage: Stage) -> None:
-        """Remember what later stages must know of a stage with differences."""
-        self.names |= {difference.name for difference in stage.differences}
-        if not stage.differences:
-            return
-        self.differing.append(name)
-        first = stage.differences[0]
-        if first.name == "not deterministic" and name == "calls" and "layers with" not in first.evidence["of"]:
-            self.noise = 8 * float(first.evidence["size"])
+    @classmethod
+    def of(cls, adapter: Adapter, dtype: str = "", failures: dict[str, Difference] | None = None) -> "Subject":
+        """Return the layer of an adapter of which nothing is known, by default in the finest format declared.
+
+        Failing calls are recorded in `failures`, which subjects in several formats may share.
+        """
+        declared = adapter.capabilities
+        dtype = dtype or next((name for name in DTYPES if name in declared.dtypes), "float64")
+        noise = CANCELLED if declared.form == "truncated powers" else 0.0
+        return cls(adapter, dtype, CallRecord(dtype, {} if failures is None else failures), noise=noise)
+
+    @property
+    def declared(self) -> Capabilities:
+        """What the layer can do according to its adapter."""
+        return self.adapter.capabilities
+
+    @property
+    def eps(self) -> float:
+        """Rounding of the format."""
+        return EPS[self.dtype]
+
+    @property
+    def names(self) -> set[str]:
+        """Names of all differences."""
+        return {difference.name for stage in self.stages for difference in stage.differences}
+
+    @property
+    def differing(self) -> list[str]:
+        """Stages with differences."""
+        return [stage.name for stage in self.stages if stage.differences]
 
     @property
     def by_rows(self) -> bool:
@@ -166,8 +230,10 @@ class Subject:
         built anew for each call.
         """
         method = self.adapter.built if operation == "build" else getattr(self.adapter, operation)
-        if arguments and id(arguments[0]) in self._specs:
-            arguments = (self.adapter.built(self._specs[id(arguments[0])][1]), *arguments[1:])
+        renewed = self.cache.get(id(arguments[0])) if arguments else None
+        if renewed is not None:
+            _, spec = renewed
+            arguments = (self.adapter.built(spec), *arguments[1:])
         kept = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
         self.calls.made[operation] += 1
         try:
@@ -180,7 +246,7 @@ class Subject:
             raise NoAnswerError(self.calls.message(operation, error)) from error
         for given, before in zip(arguments, kept, strict=True):
             if isinstance(given, np.ndarray) and not np.array_equal(given, before, equal_nan=True):
-                self.overwritten = self.overwritten or operation
+                self.calls.overwritten.append(operation)
                 given[...] = before  # what follows is compared with what was asked for
         try:
             return read(answer)
@@ -191,12 +257,13 @@ class Subject:
         """Build a new model."""
         model = self.asked("build", spec)
         if self.renewed:
-            self._specs[id(model)] = model, spec
+            self.cache[id(model)] = model, spec
         return model
 
     def raw(self, model: Any, x: FloatArray, n_outputs: int) -> FloatArray:
         """Return the outputs (N, Q) at x (N, P) as the layer returns them, for a few rows at a time if rows mix."""
-        if not (pieces := self._pieces(len(x))):
+        pieces = self._pieces(len(x))
+        if not pieces:
             return self.laid_out(model, x.copy(order="K"), n_outputs)
         rows, back = np.unique(x, axis=0, return_inverse=True) if self.by_rows else (x, np.arange(len(x)))
         each = [self.laid_out(model, rows[piece].copy(), n_outputs) for piece in pieces if len(rows[piece])]
@@ -214,7 +281,8 @@ class Subject:
         """Return the outputs of a layer, with an identified outer map undone."""
         model = self.build(spec) if model is None else model
         with np.errstate(all="ignore"):
-            return self.undone(self.raw(model, x, spec.n_outputs))
+            y = self.raw(model, x, spec.n_outputs)
+            return y if self.undone is None else self.undone(y)
 
     def without_splines(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
         """Return the outputs of a layer whose coefficients are all zero."""
@@ -237,7 +305,8 @@ class Subject:
 
     def gradients(self, model: Any, x: FloatArray, dy: FloatArray, shapes: dict[str, Any]) -> dict[str, FloatArray]:
         """Return the gradients of sum dy * y under the names of `shapes`."""
-        if pieces := self._pieces(len(x)):
+        pieces = self._pieces(len(x))
+        if pieces:
             of = (shapes | {name: x[rows].shape for name in ("inputs",) if name in shapes} for rows in pieces)
             each = [self.gradients(model, x[rows], dy[rows], s) for rows, s in zip(pieces, of, strict=True)]
             join = {name: np.concatenate if name == "inputs" else partial(np.sum, axis=0) for name in shapes}
@@ -254,14 +323,16 @@ class Subject:
 
     def second(self, model: Any, x: FloatArray, dy: FloatArray, direction: FloatArray) -> FloatArray:
         """Return the derivative of the input gradient along a direction."""
-        if pieces := self._pieces(len(x)):
+        pieces = self._pieces(len(x))
+        if pieces:
             return np.concatenate([self.second(model, x[rows], dy[rows], direction[rows]) for rows in pieces])
         given = x.copy(), dy.copy(), direction.copy()
         return self.asked("second", model, *given, read=lambda answer: checked("second", answer, x.shape, ""))
 
     def gauss_newton(self, model: Any, x: FloatArray, size: int) -> FloatArray:
         """Return J^T J / N."""
-        if pieces := self._pieces(len(x)):
+        pieces = self._pieces(len(x))
+        if pieces:
             each = [self.gauss_newton(model, x[rows], size) * len(x[rows]) for rows in pieces]
             return np.asarray(np.sum(each, axis=0) / len(x))
         return self.asked("gauss_newton", model, x.copy(), read=lambda H: checked("gauss_newton", H, (size, size), ""))
@@ -271,11 +342,11 @@ class Subject:
         end, form = self.declared.right_end, form or self.declared.form
         arrays = (spec.knots.tobytes(), spec.coefficients.tobytes(), x.tobytes())
         key = (*arrays, spec.order, spec.outside, spec.kind, form)
-        if spec.parts or key not in self._truths:
+        if spec.parts or key not in self.cache:
             no_dy, still = np.zeros((len(x), spec.n_outputs)), np.zeros(x.shape)
             case = Case(Setting("identify", (spec,), x, no_dy, still, oracle="float64", right_end=end), "values")
-            self._truths[key] = case.expected, case.allowed(form)
-        expected, room = self._truths[key]
+            self.cache[key] = case.expected, case.allowed(form)
+        expected, room = self.cache[key]
         return expected.copy(), room.copy()
 
     def asked_for(self, spec: LayerSpec, x: FloatArray, form: str = "") -> tuple[FloatArray, FloatArray]:
@@ -289,14 +360,15 @@ class Subject:
         and of inputs plays no part. Samples are repeated to fill whole blocks of 64.
         """
         at = np.resize(x, -(-x.size // BLOCK) * BLOCK)[:, None]
-        key = (spec.knots[p].tobytes(), spec.order, spec.outside, spec.kind, self.position, at.tobytes())
-        if again or key not in self._kept:
-            self._kept[key] = self._right(self.single(spec, np.eye(spec.dim)[:, None], p), at, x.size)
-        if not self._kept[key].size:
+        how = self.rows, self.renewed, self.unit, self.undone, self.position
+        key = (spec.knots[p].tobytes(), spec.order, spec.outside, spec.kind, at.tobytes(), how)
+        if again or key not in self.cache:
+            self.cache[key] = self._right(self.single(spec, np.eye(spec.dim)[:, None], p), at, x.size)
+        if not self.cache[key].size:
             units = np.vstack([np.zeros(spec.dim), self.unit * np.eye(spec.dim)])
             none, *columns = (self._alone(spec, u, at, p) for u in units)
-            self._kept[key] = (np.stack(columns, axis=1) - none[:, None]) / self.unit
-        return self._kept[key][: x.size]
+            self.cache[key] = (np.stack(columns, axis=1) - none[:, None]) / self.unit
+        return self.cache[key][: x.size]
 
     def errors(self, spec: LayerSpec, x: FloatArray) -> FloatArray:
         """Differences of the basis functions at x (N,) from those requested, (N, dim)."""
@@ -304,7 +376,7 @@ class Subject:
 
     def is_right(self, spec: LayerSpec, x: FloatArray) -> bool:
         """Whether outputs are those of the requested layer, so that its parts need no test."""
-        if self.declared.basis != BSPLINES or self.undoes:
+        if self.declared.basis != BSPLINES or self.undone is not None:
             return False
         expected = true_values(spec, x)
         return close(self.values(spec, x), expected, ROUNDINGS * self.eps * largest(expected))
@@ -312,7 +384,7 @@ class Subject:
     def _right(self, units: LayerSpec, at: FloatArray, count: int) -> FloatArray:
         """All functions at once, one for each output, if they are right at the first points; else none."""
         none = np.zeros((0, units.dim))
-        if self.position is not None or self.unit != 1.0 or self.declared.basis != BSPLINES or self.undoes:
+        if self.position is not None or self.unit != 1.0 or self.declared.basis != BSPLINES or self.undone is not None:
             return none
         try:
             y = self.values(units, at)

@@ -9,24 +9,19 @@ import pytest
 from refkan.conformance import Capabilities, identify
 from refkan.conformance.adapters.backends import Refkan, ScipyBSpline
 from refkan.conformance.identification.explanations import explain
-from tests.broken_layers import DEFECTS, Broken
+from tests.broken_layers import Broken
 from tests.broken_layers.correct import Cardinal, Piecewise
 from tests.broken_layers.defects import of_layer
 from tests.broken_layers.local_layers import LocalAdapter
 from tests.broken_layers.plain_numpy import PlainNumpy
-from tests.broken_layers.trial_defects import TRIALS, GradientAveraged, HalfBias, ReversedGradient, SlopePlus
+from tests.broken_layers.trial_defects import GradientAveraged, HalfBias, ReversedGradient, SlopePlus
 from tests.conformance.altered_layers import first_difference, of
 from tests.conformance.broken_adapters import Patched, raising
-from tests.conformance.identification.asked_layers import LAYERS, TOLD_ONCE
-from tests.conformance.identification.layers_in_settings import IN_SETTINGS
-from tests.conformance.identification.told_functions import ALONE, FUNCTIONS_TOLD
-from tests.conformance.identification.told_layers import TOLD
+from tests.conformance.identification.asked_layers import LAYERS
+from tests.conformance.identification.bank import ALL_SAID, BANK, NAMED, NUMBERS, SAID, adapter_of
+from tests.conformance.identification.told_functions import ALONE
 from tests.shared.refusals import refused
 from tests.shared.tables import each_row
-
-
-def adapter_of(layer):
-    return layer() if issubclass(layer, PlainNumpy) else of(layer)
 
 
 @pytest.mark.parametrize(("name", "layer"), LAYERS, ids=[name for name, _ in LAYERS])
@@ -37,23 +32,17 @@ def test_a_layer_with_one_defect_is_named(name, layer):
     assert not [stage.unknown for stage in identification.stages if "the stage failed" in stage.unknown]
 
 
-SAID = TOLD | FUNCTIONS_TOLD | IN_SETTINGS
-
-
 @pytest.mark.parametrize(("pattern", "layer"), SAID.items(), ids=[pattern[:50] for pattern in SAID])
 def test_what_a_layer_does_is_told(pattern, layer):
     first = first_difference(adapter_of(layer))
     assert re.search(f"^{pattern}", str(first)), first
 
 
-TOLD_ONCE |= ALONE
-
-
-@pytest.mark.parametrize("layer", TOLD_ONCE, ids=[patterns[0][:50] for patterns in TOLD_ONCE.values()])
+@pytest.mark.parametrize("layer", ALL_SAID, ids=[patterns[0][:50] for patterns in ALL_SAID.values()])
 def test_what_follows_from_a_cause_is_not_told(layer):
     differences = identify(adapter_of(layer)).differences
-    assert len(differences) == len(TOLD_ONCE[layer]), differences
-    for pattern, difference in zip(TOLD_ONCE[layer], differences, strict=True):
+    assert len(differences) == len(ALL_SAID[layer]), differences
+    for pattern, difference in zip(ALL_SAID[layer], differences, strict=True):
         assert re.search(f"^{pattern}", str(difference)), difference
 
 
@@ -148,23 +137,19 @@ def test_a_report_does_not_depend_on_the_run():
     assert first.to_dict() == second.to_dict()
 
 
-ALL = {name: (defect.make, defect.hint) for name, defect in DEFECTS.items()}
-ALL |= {name: (of_layer(trial.layer), trial.hint) for name, trial in TRIALS.items()}
-
-
-NUMBERS = {
-    "mean over samples": "0.0625, 1 over the number of samples",
-    "always cubic": "splines have degree 3 instead of 4",
-    "scale applied twice by an update": "values are multiplied by 0.75",
-}
-"""What the sentence of a defect tells, beside its name."""
-
-
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", NAMED)
 def test_every_defect_is_named(name):
-    first = first_difference(ALL[name][0]())
-    assert first.name == ALL[name][1]
+    first = first_difference(NAMED[name][0]())
+    assert first.name == NAMED[name][1]
     assert NUMBERS.get(name, "") in str(first)
+
+
+def test_a_verdict_on_what_is_said():
+    known = BANK["always cubic"]
+    right, other = "degree fixed: splines have degree 3 instead of 4", "sign: outputs have the opposite sign"
+    each = [known.verdict(said) for said in ([right, other], [other, right], [other], [])]
+    assert each == ["right", "partly", "wrong", "nothing"]
+    assert len(BANK) > 270
 
 
 @each_row(

@@ -275,6 +275,8 @@ class Derivatives:
         Q, P, dim = self.spec.coefficients.shape
         sizes: dict[str, float] = {
             "samples": count, "outputs": Q, "inputs": P, "the samples times the outputs": count * Q,
+            "the number of samples less one": max(count - 1, 1), "the number of samples plus one": count + 1,
+            "the samples times the inputs": count * P, "the outputs times the inputs": Q * P,
             "the degree": max(spec.degree, 1), "the degree less one": max(spec.degree - 1, 1), "the order": spec.order,
             "the order over the degree": spec.order / max(spec.degree, 1),
             "coefficients of an edge": dim, "intervals": spec.intervals, "the coefficients": Q * P * dim,

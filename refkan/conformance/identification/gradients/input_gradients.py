@@ -18,12 +18,12 @@ from refkan.base import FloatArray
 from refkan.conformance.cases import LARGEST_ROUNDING, LayerSpec
 from refkan.conformance.identification.explanations import by_samples, explain, placed, sizes_of
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
-from refkan.conformance.identification.gradients.relations import lengths_of_inputs, related
+from refkan.conformance.identification.gradients.relations import ENOUGH, lengths_of_inputs, related
 from refkan.conformance.identification.gradients.situations import SAMPLES, fewer
 from refkan.conformance.identification.knots_in_use import ends_of, names_of, offsets_in_use, places, terms, true_rows
-from refkan.conformance.identification.known_maps import in_words, lower_formats, lowered, place_of
+from refkan.conformance.identification.known_maps import factor_in_words, in_words, lower_formats, lowered, place_of
 from refkan.conformance.identification.reported import Difference, close, factor_of, fitted, largest, measured, only
-from refkan.conformance.identification.subject import Subject
+from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 ROWS_ASKED = 16
 """Number of samples whose share is tested together."""
@@ -58,18 +58,35 @@ def of_what(d: Derivatives) -> list[Difference]:
         return placed(said, size=_size_of_factor(d, said))
     if said and not d.order and said[0].name == "samples mixed up":
         return [replace(said[0], name="gradients mixed")]
-    if how := related(d):
+    how = related(d)
+    if how:
         return only("wrong derivative", what=d.owner, how=how)
     if d.order and said != [] and d.right and d.inside and not d.spec.parts:
-        for question in (_by_formula, _by_denominators, _by_powers, _quotients):
+        for question, name in QUESTIONS.items():
             how = question(d, theirs, ours, room)
-            if how and (question == _quotients or how == _elsewhere(d, question)):
-                return only(
-                    "finite differences" if question == _quotients else "wrong derivative", what=d.owner, how=how
-                )
-    if not d.order and (shares := _lost(d, theirs, ours, room) if d.few and not said else [] if d.few else _of_rows(d)):
-        return shares
+            if how and (question in SURE or how == _elsewhere(d, question)):
+                return only(name, what=d.owner, how=how)
+    known = _factor_of_samples(d, said or [])
+    if known:
+        return known
+    if not d.order and not (d.few and said):
+        shares = _shares(d, theirs, ours, room)
+        if shares:
+            return shares
     return said or unexplained(d.subject, d.owner, theirs, ours, place_of(np.abs(theirs - ours) > room, axes))
+
+
+def _factor_of_samples(d: Derivatives, said: Sequence[Difference]) -> list[Difference]:
+    """Factors of samples that are a known function of one of their inputs, or of their sum."""
+    factors = next((one.evidence["factors"] for one in said if one.name == "factors by sample"), None)
+    if factors is None or len(factors) != len(d.x):
+        return []
+    numbers = {f"of its input {p}": d.x[:, p] for p in range(d.x.shape[1])}
+    for words, x in (numbers | {"of the sum of its inputs": d.x.sum(axis=1)}).items():
+        known = factor_in_words(x, np.asarray(factors, np.float64))
+        if known:
+            return only("wrong derivative", what=d.owner, how=f"each sample is multiplied by {known}, {words}")
+    return []
 
 
 def _elsewhere(d: Derivatives, question: Callable[[Derivatives, FloatArray, FloatArray, float], str]) -> str:
@@ -87,11 +104,18 @@ def _size_of_factor(d: Derivatives, told: Sequence[Difference]) -> str:
     degree = next((degree for degree in subject.degrees if degree not in (subject.degree, 0, 1)), subject.degree)
     spec = subject.with_parts((5, 3), d.spec.parts, degree=degree, kind=d.spec.kind, intervals=fewer(subject))
     other = d.of(spec, subject.samples(spec, 24, 5))
-    again = abs(float((other.answered * other.expected).sum() / (other.expected * other.expected).sum()))
+    told_again = explain(other.answered, other.expected, d.axes, other.room, d.owner, DETACHED) or []
+    factors = [one.evidence["factor"] for one in told_again if one.name == "constant factor"]
+    again = factors[0] if factors else abs(factor_of(other.answered, other.expected))
     named = sizes_of([factor, again], [of.sizes for of in (d, other)])
     if named or abs(factor - again) <= 1e-6 * factor:
         return named
     return f"{again:.6g} in layers of degree {degree} with 5 outputs, 3 inputs, 24 samples"
+
+
+def _shares(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> list[Difference]:
+    """Which samples of a batch do not contribute to gradients in weights."""
+    return _lost(d, theirs, ours, room) if d.few else _of_rows(d)
 
 
 def _lost(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> list[Difference]:
@@ -134,6 +158,57 @@ def _of_functions(d: Derivatives) -> FloatArray:
     return theirs
 
 
+SHOWN = 2.0**-7
+"""Relative to the largest, derivatives whose factors are measured."""
+
+
+def _factors_of_points(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> FloatArray | None:
+    """The factors (N, P) of derivatives (N, Q, P), NaN where these are small; None if outputs have different ones."""
+    size = (ours * ours).sum(axis=1)
+    k = (theirs * ours).sum(axis=1) / np.where(size > 0, size, 1.0)
+    if not close(theirs, k[:, None] * ours, 64 * room):
+        return None
+    return np.where(np.sqrt(size) > SHOWN * largest(ours), k, np.nan)
+
+
+def _by_known_factor(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
+    """The known function of x, or of x relative to its domain, by which derivatives are multiplied."""
+    k = _factors_of_points(d, theirs, ours, room)
+    if k is None:
+        return ""
+    low, high = d.spec.domains.T
+    seen = np.isfinite(k)
+    arguments = {"": d.x, ", with the domain taken to [-1, 1]": (2 * d.x - low - high) / (high - low),
+                 ", with the domain taken to [0, 1]": (d.x - low) / (high - low)}  # fmt: skip
+    for words, u in arguments.items():
+        known = factor_in_words(u[seen], k[seen])
+        if known:
+            return f"they are multiplied by {known}{words}"
+    return ""
+
+
+def _by_unknown_factor(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
+    """Some of the factors, if they depend on the sample alone: they are the same for other coefficients."""
+    first = _factors_of_points(d, theirs, ours, room)
+    if first is None:
+        return ""
+    other = d.of(replace(d.spec, coefficients=np.roll(d.spec.coefficients, 1, axis=2)), d.x, 1)
+    try:
+        again = _factors_of_points(other, other.theirs, *other.own)
+    except NoAnswerError:  # of layers that are judged by files
+        return ""
+    if again is None:
+        return ""
+    seen = np.isfinite(first + again)
+    k = first[seen]
+    if seen.sum() < ENOUGH or not close(k, again[seen], 2.0**-20 * largest(k)):
+        return ""
+    x = d.x[seen]
+    order = np.argsort(x)[np.linspace(0, x.size - 1, 4).astype(int)]
+    pairs = ", ".join(f"{k[s]:.4g} at x = {x[s]:.4g}" for s in order)
+    return f"they are multiplied by a number that depends on the sample alone ({pairs})"
+
+
 def _by_formula(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
     """The factors of the two terms, by least squares over all functions of input 0."""
     left, right = terms(d.spec.knots[0], d.spec.order, d.x[:, 0], d.order)
@@ -155,7 +230,8 @@ def _by_denominators(d: Derivatives, theirs: FloatArray, ours: FloatArray, room:
     for i in range(d.spec.dim):
         A = lower[:, i : i + 2]
         shown = (np.abs(A) > 2.0**-10).sum(axis=0) > 0
-        if (k := fitted(A, theirs[:, i], 2.0**-30 * largest(theirs), 1e-12)) is None:
+        k = fitted(A, theirs[:, i], 2.0**-30 * largest(theirs), 1e-12)
+        if k is None:
             return ""
         for name, v, sign, seen in zip(divided, k, (1, -1), shown, strict=True):
             if seen and v:
@@ -235,6 +311,22 @@ def _apart(d: Derivatives, theirs: FloatArray, h: float) -> Iterator[tuple[float
         yield far, f"{kind} differences with a step of {h:.3g}"
 
 
+Question = Callable[[Derivatives, FloatArray, FloatArray, float], str]
+
+QUESTIONS: dict[Question, str] = {
+    _by_known_factor: "wrong derivative",
+    _by_formula: "wrong derivative",
+    _by_denominators: "wrong derivative",
+    _by_powers: "wrong derivative",
+    _quotients: "finite differences",
+    _by_unknown_factor: "wrong derivative",
+}
+"""What is asked of derivatives inside the domain, in this order, and the name of the difference."""
+
+SURE = (_quotients, _by_unknown_factor)
+"""Those whose answers need no second setting."""
+
+
 def unexplained(
     subject: Subject, owner: str, theirs: FloatArray, ours: FloatArray, place: str = ""
 ) -> list[Difference]:  # fmt: skip
@@ -244,12 +336,21 @@ def unexplained(
     if subject.eps < 2.0**-30 and ((left < LARGEST_ROUNDING and lowered(theirs, ours)) or 2.0**-27 < left < 2.0**-18):
         return rounded_gradients(owner, left, theirs)
     room = subject.tolerance(size)
-    if zeros := flushed(owner, theirs, ours, room):
+    zeros = flushed(owner, theirs, ours, room)
+    if zeros:
         return zeros
-    words = "" if not size or not np.isfinite(theirs).all() else in_words(ours.ravel(), theirs.ravel(), room)
-    if words and not words.startswith(("an unknown", "identity", "zero")):
-        return only("values mapped", what=owner, map=words)
+    told = mapped(owner, theirs, ours, room)
+    if told:
+        return told
     return measured("gradient is another", what=owner, left=left, place=place)
+
+
+def mapped(owner: str, theirs: FloatArray, ours: FloatArray, room: float) -> list[Difference]:
+    """Whether a known map takes each right number to the one that is returned."""
+    if not ours.any() or not np.isfinite(theirs).all():
+        return []
+    words = in_words(ours.ravel(), theirs.ravel(), room)
+    return [] if words.startswith(("an unknown", "identity", "zero")) else only("values mapped", what=owner, map=words)
 
 
 def flushed(owner: str, theirs: FloatArray, ours: FloatArray, room: float) -> list[Difference]:
@@ -264,7 +365,8 @@ def flushed(owner: str, theirs: FloatArray, ours: FloatArray, room: float) -> li
 
 def rounded_gradients(owner: str, left: float, theirs: FloatArray) -> list[Difference]:
     """Gradients with the rounding errors of a lower format: one that holds them all exactly, or one of that size."""
-    if exact := lower_formats(theirs):
+    exact = lower_formats(theirs)
+    if exact:
         return measured(f"{exact[0]} gradients", what=owner, left=left, how=f"all are {exact[0]} numbers")
     name = "float32" if left < 2.0**-18 else "float16 or TF32" if left < 2.0**-9.5 else "bfloat16"
     return measured(f"{name} gradients", what=owner, left=left, how=f"as much as the rounding of {name} is")

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray
-from refkan.conformance.identification.explanations import explain, placed, sized
+from refkan.conformance.identification.explanations import placed
 from refkan.conformance.identification.gradients.derivatives_asked import GRADIENTS, Derivatives
-from refkan.conformance.identification.gradients.input_gradients import DETACHED, of_what, unexplained
-from refkan.conformance.identification.gradients.situations import SAMPLES, Situation, asked_layer, fewer, of_outputs
-from refkan.conformance.identification.known_maps import counted, place_of
+from refkan.conformance.identification.gradients.gauss_newton import of_gauss_newton
+from refkan.conformance.identification.gradients.input_gradients import of_what
+from refkan.conformance.identification.gradients.situations import SAMPLES, Situation, of_outputs
+from refkan.conformance.identification.known_maps import counted
 from refkan.conformance.identification.reported import Difference, close, largest, only
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
@@ -159,48 +160,3 @@ def _situations(subject: Subject) -> Iterator[Situation]:
         yield replace(first, x=laid(first.x), laid=f"samples lie {words}")
     row = np.broadcast_to([0.5, -1.25, 2.0], (BLOCK, 3))
     yield replace(first, dy=row, laid="row of cotangents is expanded, not repeated")
-
-
-OWNER, AXES = "entries of the Gauss-Newton matrix", ("row", "column")
-
-
-def of_gauss_newton(subject: Subject, situation: Situation | None = None) -> list[Difference]:
-    """J^T J / N with the Jacobian of the layer's own outputs."""
-    d = Derivatives(subject, situation or Situation(*asked_layer(subject)), "coefficients")
-    true, theirs = d.situation.quantities.gauss_newton(), _answer(d)
-    if close(theirs, true, _room(subject, true)):
-        return []
-    ours = _matrix(_jacobian(d))
-    room = _room(subject, ours)
-    said = explain(theirs, ours, AXES, room, OWNER, DETACHED)
-    if said == [] or (said is None and _follows(d, theirs, room)):
-        return []
-    other = Derivatives(subject, Situation(*asked_layer(subject, (2, 3), 9, intervals=fewer(subject))), "coefficients")
-    if said is None:
-        said = unexplained(subject, OWNER, theirs, ours, place_of(np.abs(theirs - ours) > room, AXES))
-    said = sized(said, [of.sizes for of in (d, other)], lambda: (_answer(other), _matrix(_jacobian(other))))
-    return placed(said, quantities=("gauss-newton",))
-
-
-def _answer(d: Derivatives) -> FloatArray:
-    return d.subject.gauss_newton(d.model, d.x, d.spec.coefficients.size)
-
-
-def _jacobian(d: Derivatives) -> FloatArray:
-    return d.own[0].reshape(len(d.x), d.spec.n_outputs, -1)
-
-
-def _room(subject: Subject, ours: FloatArray) -> float:
-    return subject.tolerance(largest(ours)) * 4
-
-
-def _matrix(J: FloatArray) -> FloatArray:
-    flat = J.reshape(-1, J.shape[-1])
-    return np.asarray(flat.T @ flat / len(J))
-
-
-def _follows(d: Derivatives, theirs: FloatArray, room: float) -> bool:
-    """Whether it follows from the coefficient gradients that the layer returns, which are wrong."""
-    if "coefficient-gradients" not in d.subject.wrong_gradients:
-        return False
-    return close(theirs, _matrix(d.theirs.reshape(*d.theirs.shape[:2], -1)), 16 * room)

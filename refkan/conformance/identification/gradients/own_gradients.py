@@ -8,7 +8,7 @@ Cotangents of one output and one sample give arrays with axes samples, outputs, 
 explained by rearrangements and factors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -18,14 +18,16 @@ from refkan.base import FloatArray
 from refkan.conformance.cases import LARGEST_ROUNDING, PARTS, reweighted
 from refkan.conformance.identification.explanations import placed
 from refkan.conformance.identification.gradients.derivatives_asked import GRADIENTS, Derivatives
+from refkan.conformance.identification.gradients.gauss_newton import of_gauss_newton
 from refkan.conformance.identification.gradients.input_gradients import (
     DETACHED,
     at_knots,
     flushed,
+    mapped,
     of_what,
     rounded_gradients,
 )
-from refkan.conformance.identification.gradients.other_settings import against_truth, of_gauss_newton, of_settings
+from refkan.conformance.identification.gradients.other_settings import against_truth, of_settings
 from refkan.conformance.identification.gradients.situations import SAMPLES, Situation, asked_layer
 from refkan.conformance.identification.reported import Difference, Stage, close, factor_of, largest, not_equal, only
 from refkan.conformance.identification.subject import NoAnswerError, Subject
@@ -44,49 +46,60 @@ QUANTITIES = {
 """Quantities that a difference in derivatives affects."""
 
 
+Question = Callable[[Subject], list[Difference]]
+
 SCALES = (2.0**12, 2.0**-20)
 """Scales of cotangents: some limits show only at large ones, others only at small ones."""
 
 
-def gradients(subject: Subject) -> Stage:
+def gradients(subject: Subject) -> tuple[Stage, Subject]:
     """Return of which function the declared derivatives are derivatives."""
     if subject.nonlinear:
         raise NoAnswerError(subject.nonlinear)
     declared = {"settings", *subject.declared.derivatives}
-    differences = list[Difference]()
-    told, reasons = [], []
     if subject.declared.parts:
         more = {"coefficients": "parts", "inputs": "inputs-with-parts"}
         declared |= {with_parts for name, with_parts in more.items() if name in declared}
-    asks: dict[str, Callable[[Subject], list[Difference]]] = {
-        "coefficients": partial(_first, "coefficients"), "parts": of_parts, "inputs": partial(_first, "inputs"),
-        "second": partial(_first, "second"), "gauss-newton": of_gauss_newton,
-        "inputs-with-parts": of_inputs_with_parts, "settings": of_settings,
-    }  # fmt: skip
-    for name, ask in asks.items():
-        unstable = bool(UNSTABLE & {d.name for d in differences}) and not subject.renewed
-        if name not in declared or (name == "parts" and unstable):
+    differences, right, reasons = list[Difference](), list[str](), list[str]()
+    for name, ask in ASKS.items():
+        if name not in declared or (name == "parts" and _is_unstable(differences) and not subject.renewed):
             continue
         try:
-            difference = ask(subject)
-            if UNSTABLE & {d.name for d in difference}:
-                subject.renewed = True  # a new model for each call
-                again = ask(subject)
-                subject.renewed = not UNSTABLE & {d.name for d in again}
-                difference += again if subject.renewed else []
+            told, subject = _asked_twice(subject, ask)
         except NoAnswerError as error:
             reasons.append(f"{name}: {error}")
-            subject.unanswered |= _of(name)
+            subject = replace(subject, unanswered=subject.unanswered | _of(name))
             continue
-        differences += difference
-        subject.wrong_gradients = frozenset(difference.quantities[0] for difference in differences)
-        told += [] if difference or name in ("settings", "inputs-with-parts") else [name]
+        differences += told
+        wrong = frozenset(difference.quantities[0] for difference in differences)
+        subject = replace(subject, wrong_gradients=wrong)
+        if not told and name not in ("settings", "inputs-with-parts"):
+            right.append(name)
     if "changed by a call" in subject.names:  # within the call, too
         differences = [d for d in differences if d.name not in UNNAMED and not d.name.endswith(" gradients")]
         reasons.append("a call changes its model")
-    told = [name for name in told if not subject.wrong_gradients & _of(name)]
-    words = f"those of the layer's own function in {', '.join(told)}" if told else "not declared" * (len(declared) == 1)
-    return Stage("gradients", words, tuple(differences), "; ".join(reasons))
+    right = [name for name in right if not subject.wrong_gradients & _of(name)]
+    words = "not declared" if len(declared) == 1 else ""
+    if right:
+        words = f"those of the layer's own function in {', '.join(right)}"
+    return Stage("gradients", words, tuple(differences), "; ".join(reasons)), subject
+
+
+def _is_unstable(differences: Iterable[Difference]) -> bool:
+    """Whether gradients depend on earlier calls."""
+    return bool(UNSTABLE & {difference.name for difference in differences})
+
+
+def _asked_twice(subject: Subject, ask: Question) -> tuple[list[Difference], Subject]:
+    """The answer to a question; if it depends on earlier calls, that with a new model for each call, too."""
+    told = ask(subject)
+    if not _is_unstable(told):
+        return told, subject
+    renewed = replace(subject, renewed=True)
+    again = ask(renewed)
+    if _is_unstable(again):
+        return told, replace(subject, renewed=False)
+    return told + again, renewed
 
 
 def _of(name: str) -> frozenset[str]:
@@ -101,10 +114,20 @@ def whatever_values(subject: Subject) -> list[Difference]:
     return [difference for told in seen.values() for difference in told if difference.name in named]
 
 
+def gradients_alone(subject: Subject) -> tuple[Stage, Subject]:
+    """Gradients of a layer that no other stage can test; input gradients by its values if rows do not mix."""
+    told = whatever_values(subject)
+    for name in ("inputs", "second") if subject.nonlinear else ():
+        if not told and name in subject.declared.derivatives:
+            told = of_degree(subject, name, subject.degree)
+    return Stage("gradients", "", tuple(told), subject.depends), subject
+
+
 def _first(name: str, subject: Subject) -> list[Difference]:
     """The differences in the first degree that has any; functions of degree 0 are constant on intervals."""
     for degree in sorted(filter(None, subject.degrees), key=lambda degree: (degree != subject.degree, degree)):
-        if differences := of_degree(subject, name, degree):
+        differences = of_degree(subject, name, degree)
+        if differences:
             return placed(differences, where=() if degree == subject.degree else (f"degree-{degree}",))
     return []
 
@@ -175,7 +198,8 @@ def _calls_and_sums(d: Derivatives) -> list[Difference]:
         return told("stale gradient", "those of samples of an earlier call")
     if equal(called, other) and not equal(called, first):
         return told("stale gradient", "those of the samples at which values were computed")
-    if bad := int((~np.isfinite(first)).sum()):
+    bad = int((~np.isfinite(first)).sum())
+    if bad:
         return only("not finite", what=owner, count=bad, total=first.size)
     size = largest(first)
     room = subject.tolerance(size)
@@ -201,14 +225,16 @@ def _calls_and_sums(d: Derivatives) -> list[Difference]:
     if close(first, other, room):
         of_sum = close(first, d.whole(np.ones(dy.shape), np.ones(x.shape)), room * 64)
         return told("cotangent ignored", "they are those of the sum of outputs" if of_sum else "all are equal")
-    if (still := asked(0 * dy)).any():
+    still = asked(0 * dy)
+    if still.any():
         k = factor_of(still, spec.coefficients) if still.ndim == 3 else 0.0
         known = still.ndim == 3 and close(still, k * spec.coefficients, 1e-6 * largest(still))
         how = f"{k:.6g} times the coefficients are added" if known else "they are not zero for dy = 0"
         return told("gradient not linear", how)
     s = scales[0] if adds_up else 4.0
     scaled, opposite = asked(s * dy), asked(-dy)
-    if zeros := flushed(owner, first, d.whole(dy, np.ones(x.shape)) if first.ndim == 3 else first, room * len(x)):
+    zeros = flushed(owner, first, d.whole(dy, np.ones(x.shape)) if first.ndim == 3 else first, room * len(x))
+    if zeros:
         return zeros
     if s == 4 and left < LARGEST_ROUNDING * size and close(scaled, 4 * first, 8 * left):
         return rounded_gradients(owner, left / size, np.stack([first, other, both]))
@@ -220,6 +246,21 @@ def _calls_and_sums(d: Derivatives) -> list[Difference]:
         return told("gradient clipped", f"scaled down to a norm of {of_scaled:.6g} at most")
     if s > 1 and ((most >= high - room).sum() > 1 or (most <= low + room).sum() > 1):
         return told("gradient clipped", f"clipped at {low:.6g} and {high:.6g}")
+    known = mapped(owner, first, d.whole(dy, np.ones(x.shape)), 64 * room)
+    if known:
+        return known
     sign = "the opposite" if close(first, -opposite, room) else "something else"
     sign = "the same" if close(first, opposite, room) else sign
     return told("gradient not linear", f"{s:.4g} dy gives {of_scaled / norm:.4g} times as much, -dy {sign}")
+
+
+ASKS: dict[str, Question] = {
+    "coefficients": partial(_first, "coefficients"),
+    "parts": of_parts,
+    "inputs": partial(_first, "inputs"),
+    "second": partial(_first, "second"),
+    "gauss-newton": of_gauss_newton,
+    "inputs-with-parts": of_inputs_with_parts,
+    "settings": of_settings,
+}
+"""What is asked of gradients, by the derivatives that must be declared."""

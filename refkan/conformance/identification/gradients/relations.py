@@ -38,6 +38,12 @@ TURNED: dict[str, Callable[[FloatArray], FloatArray]] = {
     "those of the next sample": lambda a: np.roll(a, -1, axis=0),
     "samples in the opposite order": lambda a: a[::-1],
     "the mean in each sample": lambda a: a.mean(axis=1, keepdims=True) + 0 * a,
+    "the sum in each sample": lambda a: a.sum(axis=1, keepdims=True) + 0 * a,
+    "the first in each sample": lambda a: a[:, :1] + 0 * a,
+    "in each sample in the opposite order": lambda a: a[:, ::-1],
+    "memory of (sample, output) is read as (output, sample)": lambda a: a.reshape(a.shape[::-1]).T,
+    "memory of (output, sample) is read as (sample, output)": lambda a: a.T.reshape(a.shape),
+    "clipped at -1 and 1": lambda a: np.clip(a, -1, 1),
     "their sizes": np.abs,
     "their signs": np.sign,
     "their squares": np.square,
@@ -79,11 +85,13 @@ def related(d: Derivatives) -> str:
     """The derivatives in words, "" if no relation holds in two settings."""
     if d.wrong.any() and not d.answered[d.wrong].any():
         return "they are zero" + _place(d)
-    if not (fits := _fitting(d)):
+    fits = _fitting(d)
+    if not fits:
         return ""
     again = d.again()
     told = in_both(fits, _fitting(again), [of.sizes for of in (d, again)])
-    if told and (third := d.in_another_degree()) is not None and third.right == d.right and not third.is_true:
+    third = d.in_another_degree() if told else None
+    if third is not None and third.right == d.right and not third.is_true:
         elsewhere = _fitting(third, zero=True)
         told = {words: more for words, more in told.items() if words in elsewhere}
     return next((more + _place(d) for more in told.values()), "")
@@ -107,8 +115,10 @@ def _place(d: Derivatives) -> str:
     wrong = d.wrong
     if not d.right or wrong.all() or (d.answered[~wrong] == 0).all():
         return ""
-    if d.order and (x := d.situation.x).shape == wrong.shape and "at " not in (where := _part_of_domain(x, wrong)):
-        return f" {where}"
+    if d.order and d.situation.x.shape == wrong.shape:
+        where = _part_of_domain(d.situation.x, wrong)
+        if "at " not in where:
+            return f" {where}"
     return place_of(wrong, d.axes)
 
 
@@ -170,7 +180,8 @@ def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
         yield "the bias counts 1 times", d.truth(dy, along) + dy.sum(axis=0) * d.spec.part("bias")
     for part in d.spec.parts if not d.order else ():
         weights = d.spec.part(part)
-        if (rest := len(d.shape) - weights.ndim) >= 0:
+        rest = len(d.shape) - weights.ndim
+        if rest >= 0:
             factor = weights.reshape(weights.shape + (1,) * rest)
             yield f"they are multiplied once more by the part {part}", d.truth(dy, along) * factor
     for words, quantities in _of_others(d):

@@ -110,7 +110,8 @@ def of_outputs(
         if words:
             return only("part in another form", part="base", how=f"beyond the domain it is that of {words}")
     added = theirs - ours
-    if x.shape == added.shape and close(added, (k := factor_of(added, x)) * x, room):
+    k = factor_of(added, x) if x.shape == added.shape else 0.0
+    if k and close(added, k * x, room):
         times = "" if abs(k - 1) < 1e-9 else f" times {k:.6g}"
         return only("extra branch", what=f"each input{times}, added to the output of the same number")
     if told is None or by_factors(told):

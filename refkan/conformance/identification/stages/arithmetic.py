@@ -44,7 +44,7 @@ BISECTIONS = 44
 """Of the distance to the next coefficient that makes a difference."""
 
 
-def arithmetic(subject: Subject) -> Stage:
+def arithmetic(subject: Subject) -> tuple[Stage, Subject]:
     """Return how the layer depends on its coefficients."""
     spec, x = subject.layer((3, 2))
     a = spec.coefficients
@@ -56,36 +56,43 @@ def arithmetic(subject: Subject) -> Stage:
     ya = f(a) - zero
     if not np.isfinite(ya).all():
         raise NoAnswerError("results are not finite")
-    subject.offset = largest(zero)
-    if not ya.any() and not zero.any():
-        return Stage("arithmetic", "all outputs are zero", only("zero outputs", what="all outputs"))
+    subject = replace(subject, offset=largest(zero))
     if not ya.any():
-        sentence = "outputs are the same for any coefficients, as if those of an earlier model were kept"
-        return Stage("arithmetic", sentence, only("stale cache", what=sentence))
+        return _the_same_for_all(zero), subject
     left = [left_of_sums(f, s * a, zero) for s in SCALES[: 1 if subject.noise else 3]]  # noise has a size of its own
     q, p, i = np.indices(a.shape)
     sizes = 2.0 ** -(4.0 * (a.shape[1] * q + p) + i % 3)  # no two edges alike
     left += [_residual(f, sizes * a, (1 - sizes) * a, zero)] * (not subject.noise)
     allowed = max(ROUNDED * subject.eps, subject.noise)
     if max(left) <= allowed:
-        return Stage("arithmetic", f"linear in its coefficients, up to {max(left):.1e} of the largest output")
+        words = f"linear in its coefficients, up to {max(left):.1e} of the largest output"
+        return Stage("arithmetic", words), subject
     most = min(LARGEST_ROUNDING, ALIKE * min(max(residue, allowed) for residue in left))
     first = next((k for k, residue in enumerate(left) if residue > most), len(left) - 1)
     outputs = _rounded_outputs(subject, f(a), left[0]) if first == 0 or _is_rounded(subject, x, f(a)) else []
     kept = None if outputs else _steps(subject, f)
     if outputs or kept:
-        subject.noise = max(left)
+        subject = replace(subject, noise=max(left))
         rounded = outputs or _rounded_coefficients(subject, f, a, kept or 0, allowed)
-        return Stage("arithmetic", f"linear except for rounded {'outputs' if outputs else 'coefficients'}", rounded)
+        what = "outputs" if outputs else "coefficients"
+        return Stage("arithmetic", f"linear except for rounded {what}", rounded), subject
     if left[first] > most:
         odd = (*SCALES, 1.0)[first] * a
-        if left[0] <= allowed:  # at these sizes alone: the other stages ask with others
-            differences = in_other_sizes(subject, f, odd, left[first])
-            return Stage("arithmetic", "; ".join(map(str, differences)), differences)
-        return nonlinear(subject, f, odd, left[first])
-    subject.noise = max(left)
+        if left[0] > allowed:
+            return nonlinear(subject, f, odd, left[first])
+        differences, subject = in_other_sizes(subject, f, odd, left[first])  # others than those of later stages
+        return Stage("arithmetic", "; ".join(map(str, differences)), differences), subject
+    subject = replace(subject, noise=max(left))
     told = f"linear in its coefficients, except for {left[0]:.1e} of the largest output (2^{np.log2(left[0]):.0f})"
-    return Stage("arithmetic", told, _rounded(subject, left[0]))
+    return Stage("arithmetic", told, _rounded(subject, left[0])), subject
+
+
+def _the_same_for_all(zero: FloatArray) -> Stage:
+    """The result for a layer whose outputs do not depend on its coefficients."""
+    if not zero.any():
+        return Stage("arithmetic", "all outputs are zero", only("zero outputs", what="all outputs"))
+    sentence = "outputs are the same for any coefficients, as if those of an earlier model were kept"
+    return Stage("arithmetic", sentence, only("stale cache", what=sentence))
 
 
 def left_of_sums(f: Map, a: FloatArray, zero: FloatArray | None = None) -> float:
@@ -107,7 +114,8 @@ def _rounded_outputs(subject: Subject, y: FloatArray, left: float) -> list[Diffe
         if name != "float32" or left <= 2.0 ** FORMATS[0][1]:
             sentence = f"all outputs are {name} numbers"
             return only(f"{_plain(name)} arithmetic", format=name, left=left, what=sentence)
-    if (step := step_of(y.ravel())) and left * largest(y) <= 4 * step:
+    step = step_of(y.ravel())
+    if step and left * largest(y) <= 4 * step:
         return only("extra map", map=f"steps of {step:.6g}", what="outputs are rounded to them")
     return []
 

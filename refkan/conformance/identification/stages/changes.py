@@ -40,11 +40,11 @@ LINES = np.array([1.0, -0.5, 2.0])
 """Slopes of lines at three outputs."""
 
 
-def changes(subject: Subject) -> Stage:
+def changes(subject: Subject) -> tuple[Stage, Subject]:
     """Return what is wrong with networks and changes of state."""
     declared = subject.declared
     if subject.nonlinear or subject.noise > 2.0**-8:
-        return Stage("changes", unknown=subject.nonlinear or "results differ from call to call")
+        return Stage("changes", unknown=subject.nonlinear or "results differ from call to call"), subject
     asks: list[tuple[str, Any, bool]] = [
         ("empty", _refused_when_empty, True), ("widened", not_widened, declared.promotes and not subject.by_rows),
         ("formats", formats, len(declared.dtypes) > 1 and "arithmetic" not in subject.differing),
@@ -64,7 +64,7 @@ def changes(subject: Subject) -> Stage:
         differences += difference
         told += [words] * bool(words and not difference)
     words = "; ".join(told) or ("" if reasons else "none declared")
-    return Stage("changes", words, differences, "; ".join(reasons))
+    return Stage("changes", words, differences, "; ".join(reasons)), subject
 
 
 def _refused_when_empty(subject: Subject) -> tuple[str, list[Difference]]:
@@ -82,8 +82,9 @@ def formats(subject: Subject) -> tuple[str, list[Difference]]:
     differences = list[Difference]()
     others = [name for name in DTYPES if name in subject.declared.dtypes and name != subject.dtype]
     for dtype in others:
-        other = Subject(subject.adapter, dtype, subject.calls.differences)
-        told = list(arithmetic(other).differences)
+        other = Subject.of(subject.adapter, dtype, subject.calls.differences)
+        stage, other = arithmetic(other)
+        told = list(stage.differences)
         if not told and subject.declared.basis != BSPLINES:
             told = _like_the_first(subject, other)
         elif not told and not subject.differs:
@@ -251,7 +252,8 @@ class _After:
         knots, C = self.subject.asked("state", self.model, read=as_state)
         if not np.isfinite(knots).all() or (np.diff(knots, axis=1) < 0).any():
             return None, self.because("stored knots", what="knots are not finite, or decrease")
-        if bad := int((~np.isfinite(C)).sum()):
+        bad = int((~np.isfinite(C)).sum())
+        if bad:
             lost = f"{bad} of {C.size} stored coefficients are not finite"
             if (np.diff(np.sort(knots, axis=1)) == 0).any():
                 lost += f", as {self.kind} made knots that coincide; 0/0 in the recursion"

@@ -20,7 +20,14 @@ from scipy.special import binom
 
 from refkan.base import FloatArray
 from refkan.conformance.cases import LARGEST_ROUNDING, LayerSpec
-from refkan.conformance.identification.knots_in_use import Sampled, compared, intervals_of, knots_of, recursion
+from refkan.conformance.identification.knots_in_use import (
+    Sampled,
+    compared,
+    intervals_of,
+    knots_of,
+    listed_knots,
+    recursion,
+)
 from refkan.conformance.identification.known_maps import numbers
 from refkan.conformance.identification.pieces_in_use import Pieces, rounded_in_one_place, wrong_pieces
 from refkan.conformance.identification.reported import Difference, close, factor_of, largest, only
@@ -59,19 +66,38 @@ def identified(subject: Subject, asked: Sampled) -> list[Difference]:
         return _at_knots(asked, subject.declared.right_end)
     zeros, rest = list[Difference](), inside
     for turn in range(2):  # then without what is zero
-        for question in QUESTIONS[:FIRST]:
-            if (told := question(subject, rest)) and not is_vague(told[0]):
-                return [*zeros, *told]
+        told = _exactly(subject, rest)
+        if told:
+            return [*zeros, *told]
         if not turn:
             zeros, rest = recursions.left_out(inside)
         if not zeros or not rest.wrong.any():
             break
     if zeros and not rest.wrong.any():
         return zeros
-    for question in (_in_some_intervals, points_in_use, *QUESTIONS[FIRST:], recursions.described):
-        if told := question(subject, rest):
+    for question in OTHER_QUESTIONS:
+        told = question(subject, rest)
+        if told:
             return [*zeros, *told]
     return zeros
+
+
+def _exactly(subject: Subject, inside: Sampled) -> list[Difference]:
+    """The first explanation that leaves only rounding."""
+    for question in EXACT_QUESTIONS:
+        told = question(subject, inside)
+        if told and not is_vague(told[0]):
+            return told
+    return []
+
+
+def of_recursion(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Another recursion, if functions follow from one."""
+    for question in (recursions.weights_in_use, recursions.listed_recursions):
+        told = question(subject, inside)
+        if told:
+            return told
+    return []
 
 
 def _in_some_intervals(subject: Subject, inside: Sampled) -> list[Difference]:
@@ -84,7 +110,8 @@ def _in_some_intervals(subject: Subject, inside: Sampled) -> list[Difference]:
     near = inside.at(np.isin(m, bad))
     place = f" only in interval{'s' * (bad.size > 1)} {numbers(bad.tolist())} of {spec.intervals}"
     for question in (points_in_use, recursions.mapped_values):
-        if (told := question(subject, near)) and not is_vague(told[0]):
+        told = question(subject, near)
+        if told and not is_vague(told[0]):
             return [replace(d, evidence={**d.evidence, "place": place}) for d in told]
     return []
 
@@ -175,9 +202,11 @@ def _rounded(subject: Subject, inside: Sampled) -> list[Difference]:
 def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
     """B-splines on other knots."""
     spec = inside.spec
-    if subject.eps > FINE or spec.kind == "clamped" or spec.degree == 0 or spec.intervals > MOST:
+    if subject.eps > FINE or spec.degree == 0 or spec.intervals > MOST:
         return []
-    used = knots_of(inside, max(min(2.0**-40, inside.off / 64), 2.0**-49))
+    used = listed_knots(inside)
+    if used is None and spec.kind != "clamped":
+        used = knots_of(inside, max(min(2.0**-40, inside.off / 64), 2.0**-49))
     return [] if used is None or np.array_equal(used[1:-1], spec.knots[0][1:-1]) else compared(used, spec)
 
 
@@ -313,13 +342,35 @@ def translates(inside: Sampled) -> str:
     return ""
 
 
-QUESTIONS: tuple[Callable[[Subject, Sampled], list[Difference]], ...] = (
-    pieces_in_force, _rounded, recursions.small_errors, recursions.rearranged, recursions.rearranged_locally,
-    points_in_use, partial(_others, known_family), partial(_others, translates), _degree, recursions.weights_in_use,
-    recursions.recursion_in_use, partial(_others, wrong_pieces), _knots, recursions.mapped_values,
-    partial(recursions.rearranged, last=True), partial(_others, same_space),
-)  # fmt: skip
-"""In the order in which they are tried for functions inside intervals."""
+Question = Callable[[Subject, Sampled], list[Difference]]
 
-FIRST = 12
-"""Those of them that leave only rounding if they explain anything."""
+EXACT_QUESTIONS: tuple[Question, ...] = (
+    pieces_in_force,
+    _rounded,
+    recursions.small_errors,
+    recursions.rearranged,
+    recursions.rearranged_locally,
+    points_in_use,
+    partial(_others, known_family),
+    partial(_others, translates),
+    recursions.factor_of_x,
+    _degree,
+    recursions.weights_in_use,
+    recursions.recursion_in_use,
+    recursions.listed_recursions,
+    partial(_others, wrong_pieces),
+)
+"""Questions on functions inside intervals whose answers leave only rounding."""
+
+OTHER_QUESTIONS: tuple[Question, ...] = (
+    _in_some_intervals,
+    points_in_use,
+    _knots,
+    recursions.factors_of_intervals,
+    recursions.mapped_values,
+    recursions.listed_functions,
+    partial(recursions.rearranged, last=True),
+    partial(_others, same_space),
+    recursions.described,
+)
+"""What is asked if none of those has an answer."""

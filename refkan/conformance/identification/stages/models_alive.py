@@ -5,13 +5,13 @@ and arrays once returned must not change. Two models of equal shape exist at onc
 coefficients; the results of the first then show which of them it uses.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, FloatArray, IntArray
+from refkan.base import Array, FloatArray, Frozen, IntArray, lazy
 from refkan.conformance.adapters.answers import as_mapping, as_real
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.identification.knots_in_use import places, recursion
@@ -33,18 +33,59 @@ def same_rows(subject: Subject, y: FloatArray, z: FloatArray) -> Array:
     return np.asarray((near | (np.isnan(y) & np.isnan(z))).all(axis=1))
 
 
-class Batch:
-    """A layer (3, 2) and 256 samples x, 64 four times; `y` are a model's results there after other samples."""
+KEPT = 16
+"""Rows that stay while the others change."""
 
-    other: FloatArray
-    model: Any
-    first: FloatArray
-    y: FloatArray
 
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        self.spec, x = subject.layer((3, 2))
-        self.x = np.resize(x, (4 * BLOCK, 2))
+class Answer(Frozen):
+    """The answer to a question: differences, and what is known of the layer then."""
+
+    differences: Sequence[Difference] = ()
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Batch(Frozen):
+    """A layer (3, 2) and 256 samples x, 64 four times."""
+
+    subject: Subject
+
+    @lazy
+    def spec(self) -> LayerSpec:
+        """The layer."""
+        return self.subject.spec((3, 2))
+
+    @lazy
+    def x(self) -> FloatArray:
+        """The samples."""
+        return np.resize(self.subject.samples(self.spec, BLOCK), (4 * BLOCK, 2))
+
+    @lazy
+    def other(self) -> FloatArray:
+        """Other samples, the ends of the domain among them."""
+        other = self.subject.samples(self.spec, 4 * BLOCK, 1)
+        if not self.subject.refused:
+            other[: 2 * KEPT] = np.repeat(self.spec.domains.T, KEPT, axis=0)
+        return other
+
+    @lazy
+    def model(self) -> Any:
+        """The model that most questions are put to."""
+        return self.subject.build(self.spec)
+
+    @lazy
+    def results(self) -> tuple[FloatArray, FloatArray]:
+        """Its first results, at other samples and then at x."""
+        return self.raw(self.other), self.raw(self.x)
+
+    @property
+    def first(self) -> FloatArray:
+        """Its results at other samples."""
+        return self.results[0]
+
+    @property
+    def y(self) -> FloatArray:
+        """Its results at x."""
+        return self.results[1]
 
     def raw(self, at: FloatArray, model: Any = None) -> FloatArray:
         """Results of the model, or of another one."""
@@ -65,7 +106,7 @@ class Batch:
         return moved
 
 
-def near_earlier(batch: Batch) -> list[Difference]:
+def near_earlier(batch: Batch) -> Answer:
     """Whether samples close to those of an earlier call get the results of that call."""
     model = batch.subject.build(batch.spec)
     size = largest(batch.x)
@@ -74,11 +115,11 @@ def near_earlier(batch: Batch) -> list[Difference]:
         moved = batch.x + near * size
         again = batch.raw(moved, model)
         fresh = batch.fresh(moved)
-        rows = (again == y).all(axis=1) & (fresh != y).any(axis=1)
+        rows = (again == y).all(axis=1) & (fresh != y).any(axis=1) & y.any(axis=1)
         if rows.mean() > 0.1 and (np.abs(fresh - y).max(axis=1) > 64 * np.abs(again - y).max(axis=1))[rows].all():
             what = f"samples that differ by {near * size:.1e} from those of an earlier call have their results"
-            return only("stale cache", what=what)
-    return []
+            return Answer(only("stale cache", what=what))
+    return Answer()
 
 
 def order_by_input(batch: Batch) -> str:
@@ -114,7 +155,7 @@ SHAPES = ((1, 2), (2, 1), (1, 1))
 """Numbers of outputs and inputs for which arrays have axes of length one."""
 
 
-def refused_shapes(batch: Batch) -> Iterator[Difference]:
+def refused_shapes(batch: Batch) -> Answer:
     """Layers with one output or one input that give no answer."""
     for Q, P in SHAPES:
         spec = batch.subject.spec((Q, P))
@@ -123,11 +164,11 @@ def refused_shapes(batch: Batch) -> Iterator[Difference]:
                 batch.subject.values(spec, batch.subject.samples(spec, n))
             except NoAnswerError as error:
                 words = f"{counted(Q, 'output')}, {counted(P, 'input')}, {counted(n, 'sample')}"
-                yield Difference("setting refused", {"reason": str(error)}, (words,), "measured")
-                return
+                return Answer([Difference("setting refused", {"reason": str(error)}, (words,), "measured")])
+    return Answer()
 
 
-def overwritten_results(batch: Batch) -> Iterator[Difference]:
+def overwritten_results(batch: Batch) -> Answer:
     """Whether returned arrays change with the next call."""
     subject = batch.subject
     model = batch.subject.build(batch.spec)
@@ -140,6 +181,7 @@ def overwritten_results(batch: Batch) -> Iterator[Difference]:
     for name, method in (("coefficients", "vjp"), ("inputs", "vjp in inputs")):
         if name in subject.declared.derivatives:
             asks[method] = gradients(name)
+    told = list[Difference]()
     for name, ask in asks.items():
         try:
             returned = ask(batch.x.copy())
@@ -149,10 +191,11 @@ def overwritten_results(batch: Batch) -> Iterator[Difference]:
         except Exception:  # of the backend: other stages tell it
             continue
         if not np.array_equal(before, after, equal_nan=True):
-            yield Difference("results overwritten", {"method": name})
+            told += only("results overwritten", method=name)
+    return Answer(told)
 
 
-def changed_by_calls(batch: Batch) -> Iterator[Difference]:
+def changed_by_calls(batch: Batch) -> Answer:
     """Whether a call of the gradients changes the model, as by a step of its coefficients."""
     subject = batch.subject
     spec = batch.spec
@@ -187,11 +230,11 @@ def changed_by_calls(batch: Batch) -> Iterator[Difference]:
             k = factor_of(change, step)
             if close(change, k * step, 2.0**-20 * most):
                 how = f"{k:.6g} times their gradient is added to the coefficients"
-        yield Difference("changed by a call", {"method": method, "how": how})
-        return
+        return Answer(only("changed by a call", method=method, how=how))
+    return Answer()
 
 
-def shared_by_models(batch: Batch) -> list[Difference]:
+def shared_by_models(batch: Batch) -> Answer:
     """What a model shares with the one built before it, and whether its own results suffer."""
     subject, spec, x = batch.subject, batch.spec, batch.x
     knots = {"knots": spec.knots if subject.declared.domain else spec.knots * 1.25}
@@ -208,30 +251,31 @@ def shared_by_models(batch: Batch) -> list[Difference]:
         again = batch.raw(x, model)
         last = batch.raw(x, built)
         if not np.array_equal(again, first, equal_nan=True):
-            same = np.array_equal(again, last, equal_nan=True)
-            how = f"a model has the {words} of the one built after it"
-            return only("models share state", how=how if same else (
-                f"results of a model change when one with other {words} is built"))  # fmt: skip
+            how = f"results of a model change when one with other {words} is built"
+            if np.array_equal(again, last, equal_nan=True):
+                how = f"a model has the {words} of the one built after it"
+            return Answer(only("models share state", how=how))
         alone = batch.raw(np.concatenate([x, x[k : k + 1]]), built)[:-1]  # nobody had this batch
         if len(more) == 1 and np.nanmax(np.abs(last - alone)) > subject.tolerance(float(np.nanmax(np.abs(alone)))):
             what = f"results of a model are those of one with other {words} at the same samples"
-            return only("stale cache", what=what)
+            return Answer(only("stale cache", what=what))
         others_asked = words == "knots" and (more["knots"] != spec.knots).any()
         if others_asked and np.array_equal(alone, first) and subject.is_right(spec, x):  # it makes none of its own
-            subject.depends = "layers have the knots of those built before them"
-            return only("models share state", how="a model has the knots of one of the same sizes built before it")
-    return []
+            told = only("models share state", how="a model has the knots of one of the same sizes built before it")
+            return Answer(told, {"depends": "layers have the knots of those built before them"})
+    return Answer()
 
 
-def drift_with_parts(batch: Batch) -> list[Difference]:
+def drift_with_parts(batch: Batch) -> Answer:
     """Two calls of layers with one part."""
     subject = batch.subject
     for part in subject.declared.parts:
         spec = subject.with_parts(parts=[part])
         x, model = subject.samples(spec, BLOCK), subject.build(spec)
-        if told := not_equal(f"two calls of layers with {part}", batch.raw(x, model), batch.raw(x, model)):
-            return told
-    return []
+        told = not_equal(f"two calls of layers with {part}", batch.raw(x, model), batch.raw(x, model))
+        if told:
+            return Answer(told)
+    return Answer()
 
 
 def block(batch: Batch, x: FloatArray, rows: IntArray, y: FloatArray, right: FloatArray) -> list[Difference]:

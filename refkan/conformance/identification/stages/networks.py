@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray
-from refkan.conformance.cases import PARTS, QUANTITIES, FloatQuantities, LayerSpec, attribute, reweighted, round_to
+from refkan.conformance.cases import (
+    PARTS,
+    QUANTITIES,
+    RULES,
+    FloatQuantities,
+    LayerSpec,
+    attribute,
+    reweighted,
+    round_to,
+)
 from refkan.conformance.identification.explanations import by_factors, explain, placed
 from refkan.conformance.identification.gradients.derivatives_asked import GRADIENTS, OWNERS
 from refkan.conformance.identification.gradients.input_gradients import DETACHED, unexplained
@@ -44,15 +53,19 @@ def network(subject: Subject) -> tuple[str, list[Difference]]:
     """Maps between layers, what layers share, and whether gradients pass through."""
     if subject.degree < 1:
         raise NoAnswerError("no layer of degree 0 is the identity")
+    if subject.behind:
+        raise NoAnswerError(f"not tested behind {subject.behind}")
     answering(subject)
     declared = [rule for rule in ("linear", "polynomial", "natural") if rule in subject.declared.outside]
     try:
         for rule in declared or ["natural"]:
-            if told := _between(subject, rule, WIDE if declared else 1.0):
+            told = _between(subject, rule, WIDE if declared else 1.0)
+            if told:
                 return "", told
         networks = _networks(subject)
         for specs in networks:
-            if told := _not_composed(subject, specs):
+            told = _not_composed(subject, specs) or _stale(subject, specs)
+            if told:
                 return "", told
     except NoAnswerError as error:
         return "", [Difference("setting refused", {"reason": str(error)}, ("network",), "measured")]
@@ -73,6 +86,24 @@ def _not_composed(subject: Subject, specs: Specs) -> list[Difference]:
         return []
     off = f"values are off by {largest(y - composed):.3g}"
     return _another(specs, _other_network(subject, specs, x, y) or off)
+
+
+def _stale(subject: Subject, specs: Specs) -> list[Difference]:
+    """Whether a network has the values of an earlier batch, in part or as a whole."""
+    if subject.renewed or subject.noise > 2.0**-20:
+        return []
+    x, model = subject.samples(specs[0], BLOCK, 7), subject.build(specs)
+    moved = x[::-1] + 2.0**-6
+    first = subject.raw(model, x, specs[-1].n_outputs)
+    again, right = (
+        subject.raw(model, moved, specs[-1].n_outputs),
+        subject.raw(subject.build(specs), moved, first.shape[1]),
+    )
+    if close(again, right, subject.tolerance(64 * largest(right))):
+        return []
+    how = "its values are those of" if np.array_equal(again, first) else "its values depend on"
+    what = f"of {COUNTS[len(specs)]} layers: in the second of two calls {how} the samples of the first"
+    return [Difference("stale cache", {"what": what}, ("network",))]
 
 
 class _Chain:
@@ -144,13 +175,14 @@ def _of_gradients(subject: Subject, specs: Specs) -> list[Difference]:
             terms = chain.curved(along) if name == "second" else [chain.g[0]]
             owner = f"{OWNERS[name]} of a network"
             differences += _told(subject, owner, theirs[name], np.sum(terms, axis=0), ("sample", "input"), terms)
-    hidden = _of_hidden(subject, chain, theirs)
+    hidden = _of_hidden(subject, chain, theirs) if "inputs" in wrong else []
     return hidden + [one for one in differences if not hidden or one.name != "gradient is another"]
 
 
 def _of_hidden(subject: Subject, chain: "_Chain", theirs: dict[str, FloatArray]) -> list[Difference]:
     """Input gradients of a network with wrong cotangents handed back to a hidden layer."""
-    for k in range(1, len(chain.specs)):
+    room = subject.tolerance(64 * largest(chain.g[0]))
+    for k in range(1, len(chain.specs)) if not close(chain.g[0], theirs["inputs"], room) else ():
         for words, turn in TURNED.items():
             g = turn(chain.g[k])
             for j in reversed(range(k)):
@@ -214,7 +246,10 @@ def _between(subject: Subject, rule: str, wide: float) -> list[Difference]:
     composed = subject.raw(model, between, 1)
     if close(y, composed, subject.tolerance(4 * largest(composed))):
         return []
-    if (how := _other_network(subject, (first, layer), x, y)).startswith("layers"):
+    if not np.isfinite(composed).all():  # which is told of single layers
+        return []
+    how = _other_network(subject, (first, layer), x, y)
+    if how.startswith("layers"):
         return _another((first, layer), how)
     words = in_words(between[:, 0], y[:, 0], 2.0**-30)
     if close(y, subject.raw(model, np.clip(between, a, b), 1), subject.tolerance(4.0)):
@@ -254,6 +289,24 @@ def _other_networks(
         rows = specs[0].knots[:count]
         alike = (specs[0], *(replace(spec, knots=np.resize(rows, spec.knots.shape)) for spec in specs[1:]))
         yield f"layers after the first have the {words}", alike, x, ()
+    for part in dict.fromkeys(name for spec in specs for name in spec.parts):
+        for where, chosen in {"all layers": slice(None), "the first layer": slice(1),
+                              "layers after the first": slice(1, None), "the last layer": slice(-1, None),
+                              "layers before the last": slice(-1)}.items():  # fmt: skip
+            numbers_of = range(len(specs))[chosen]
+            yield (
+                f"the part {part} of {where} is left out",
+                tuple(reweighted(spec, {part: None}) if k in numbers_of else spec for k, spec in enumerate(specs)),
+                x,
+                (),
+            )
+    for rule in RULES:
+        yield (
+            f"layers after the first follow the rule {rule!r} beyond their domains",
+            (specs[0], *(replace(spec, outside=rule) for spec in specs[1:])),
+            x,
+            (),
+        )
     yield "layers are in reverse order", specs[::-1], x, ()
     square = [k for k, spec in enumerate(specs) if spec.n_inputs == spec.n_outputs]
     if len(square) > 1:

@@ -20,9 +20,10 @@ from refkan.conformance.cases import RULES, LayerSpec, round_to
 from refkan.conformance.identification.gradients.other_settings import VALUES, against_truth
 from refkan.conformance.identification.gradients.situations import Situation
 from refkan.conformance.identification.knots_in_use import recursion, true_rows
-from refkan.conformance.identification.known_maps import numbers
+from refkan.conformance.identification.known_maps import factor_in_words, numbers
 from refkan.conformance.identification.reported import Difference, Stage, close, largest
 from refkan.conformance.identification.subject import NoAnswerError, Subject
+from refkan.splines.knots import greville_points
 
 DOES = {
     "natural": "the basis functions' own values, which end with the knots",
@@ -52,7 +53,7 @@ AWAY = (5 / 64, 23 / 64, 35 / 64, 67 / 64, 195 / 64)
 """Distances beyond the ends, in lengths of the domain."""
 
 
-def outside(subject: Subject) -> Stage:
+def outside(subject: Subject) -> tuple[Stage, Subject]:
     """Return which rule the layer follows beyond the ends of the domain."""
     if subject.stretched:
         raise NoAnswerError("not tested: samples beyond the domain change the knots")
@@ -65,16 +66,16 @@ def outside(subject: Subject) -> Stage:
         declared = [rule for rule in declared if rule != "natural"]
     if "other right end" in subject.names:  # from which they go on
         declared = [rule for rule in declared if rule not in ("linear", "constant")]
-    kept = {"rows": subject.rows, "position": subject.position}
-    subject.rows = 1 if "samples mixed" in subject.names else subject.rows  # by rows far away
-    subject.position = None if subject.place else subject.position  # of edges that have their own functions
+    rows = 1 if "samples mixed" in subject.names else subject.rows  # by rows far away
+    position = None if subject.place else subject.position  # of edges that have their own functions
+    asked = replace(subject, rows=rows, position=position)
     differences: dict[str, Difference] = {}
     told: dict[str, str] = {}
     for degree, kind in _asked(subject):
         for rule in declared or ["natural"]:
             spec = subject.spec((2, 1), degree=degree, kind=kind, outside=rule)
             try:
-                does = followed(subject, spec)
+                does = followed(asked, spec)
             except NoAnswerError as error:
                 does = f"unknown: {error}"
             told.setdefault(rule, does)
@@ -82,7 +83,7 @@ def outside(subject: Subject) -> Stage:
             if not declared or of_slopes:
                 continue
             if does == DOES[rule] and degree and (kind == subject.kind or degree == subject.degree):
-                named = [d for d in _gradients(subject, spec) if d.sure == "exact" or not subject.blurred]
+                named = [d for d in _gradients(asked, spec) if d.sure == "exact" or not subject.blurred]
                 differences |= {f"{difference.name} {rule}": difference for difference in named}
             elif does != DOES[rule] and (not subject.blurred or does in PLAIN):
                 evidence = {"asked": rule, "does": f"functions are {does}"}
@@ -92,9 +93,8 @@ def outside(subject: Subject) -> Stage:
                 difference = differences.get(key, Difference(name, evidence))
                 where = dict.fromkeys([*difference.where, f"degree-{degree}", kind])
                 differences[key] = replace(difference, where=tuple(where))
-    vars(subject).update(kept)
     words = "; ".join(dict.fromkeys(told.values()))
-    return Stage("outside", f"beyond the domain: {words}", tuple(differences.values()))
+    return Stage("outside", f"beyond the domain: {words}", tuple(differences.values())), subject
 
 
 def _away(subject: Subject, spec: LayerSpec) -> FloatArray:
@@ -167,6 +167,7 @@ def _on_side(
     told += ["those of the rule divided by their sum"] * (
         close(theirs * total, asked, subject.tolerance(4.0)) and bool(total.any()))  # fmt: skip
     told = told or _other_piece(spec, x, theirs, room) or _lines(spec, x, theirs, room)
+    told = told or _at_clipped_points(subject, spec, x, theirs) or _times_a_function(subject, spec, x, theirs, asked)
     right: Array = np.asarray((np.abs(theirs - asked) <= room).all(axis=1))
     if told or not right[0] or right.all() or (np.diff(right.astype(int)) > 0).any():
         off = (np.abs(theirs - asked) > room).any(axis=0)
@@ -177,6 +178,36 @@ def _on_side(
     constant = ", constant from there" * bool(len(far) > 1 and np.ptp(far, axis=0).max() <= room.max())
     constant = constant or _in_force(far, asked[~right], float(room.max()))
     return [f"those of the rule only up to x = {x[right][-1]:.6g}, others at x = {x[~right][0]:.6g}{constant}"]
+
+
+def _at_clipped_points(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[str]:
+    """The rule at points that are clipped beyond the end: by Marsden's identity the last point in use."""
+    last = float(theirs[-1] @ greville_points(spec.knots[0], spec.order))
+    end = np.clip(x[-1], *spec.domain)
+    if not 0 < (last - end) / (x[-1] - end) < 1:
+        return []
+    at = np.minimum(x, last) if last > end else np.maximum(x, last)
+    clipped, room = subject.asked_for(spec, at)
+    if not close(theirs, clipped, 64 * room.max()):
+        return []
+    share = abs(last - end) / np.ptp(spec.domain)
+    return [f"those of the rule at x clipped at {last:.6g}, {share:.4g} of the length of the domain beyond the end"]
+
+
+def _times_a_function(
+    subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, asked: FloatArray
+) -> list[str]:  # fmt: skip
+    """The rule multiplied by a known function of the distance from the end."""
+    size = (asked * asked).sum(axis=1)
+    if not size.all():
+        return []
+    k = (theirs * asked).sum(axis=1) / size
+    if not close(theirs, k[:, None] * asked, subject.tolerance(4 * largest(asked))):
+        return []
+    if np.ptp(k) <= 1e-9 * largest(k):
+        return [f"those of the rule multiplied by {k[0]:.6g}"]
+    known = factor_in_words(np.abs(x - np.clip(x, *spec.domain)), k)
+    return [f"those of the rule multiplied by {known}, with x the distance from the end"] if known else []
 
 
 def _in_force(theirs: FloatArray, asked: FloatArray, room: float) -> str:
@@ -228,7 +259,8 @@ def _expansion(spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: FloatAr
     own, other = np.round(c, 6).reshape(2, -1) + 0.0
     if not other.any() and largest(own - 1) < 1e-6:
         return [DOES["polynomial"]]
-    if not other.any() and (rule := RULE_OF.get(tuple(np.trim_zeros(own, "b").tolist()))):
+    rule = RULE_OF.get(tuple(np.trim_zeros(own, "b").tolist()))
+    if rule and not other.any():
         return [DOES[rule]]
     if np.count_nonzero(own) + np.count_nonzero(other) > FACTORS:
         return []

@@ -19,13 +19,19 @@ from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases import reweighted, round_to
 from refkan.conformance.identification.knots_in_use import Sampled
 from refkan.conformance.identification.reported import Difference, Stage, close, largest
-from refkan.conformance.identification.stages.functions_in_use import identified, is_vague
-from refkan.conformance.identification.stages.recursions_in_use import SHARES
+from refkan.conformance.identification.stages.functions_in_use import identified, is_vague, of_recursion
+from refkan.conformance.identification.stages.recursions_in_use import SHARES, pieces_degree
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 CLOSE = (2.0**-12, 2.0**-26)
 """Distances from both ends of an interval, in its length, at which tolerances and rounding to float32 show."""
 
+
+ROUNDED_KNOTS = {"knots rounded", "bfloat16 knots", "float16 knots"}
+"""Differences that knots of few bits do not tell apart."""
+
+SIMPLE = (1, 2)
+"""Degrees in which the recursion may be identified if it is not in the first degree."""
 
 ODD = 5
 """A number of intervals with one in the middle."""
@@ -42,22 +48,23 @@ EQUAL = ("uniform", "uniform-fine")
 BLURRED = (
     "float32 arithmetic", "float16 or TF32 arithmetic", "bfloat16 arithmetic", "float32 inputs", "float16 inputs",
     "bfloat16 inputs", "point quantised", "point snapped", "lookup table", "cancellation of truncated powers",
-    "shifted denominators", "float32 knots", "float16 knots",
+    "shifted denominators", "float32 knots", "float16 knots", "bfloat16 knots",
 )  # fmt: skip
 """Differences after which values are smooth only up to the size of the error, so later stages allow that much."""
 
 FOLLOW = (
     (BLURRED, ("rounding errors", "end interval unused")),  # what rounded points look like on other knots
     (("basis not normalised", "shifted denominators"), ("constant factor",)),  # which it is on equally spaced knots
+    (("knots rounded", "float16 knots", "bfloat16 knots"), ("other knots",)),
     (("left limit at knots",), ("left end open",)),  # the knot at which alone it shows on clamped ones
 )
 """Differences that follow from others."""
 
 
-def functions(subject: Subject) -> Stage:
+def functions(subject: Subject) -> tuple[Stage, Subject]:
     """Return what the functions on edges are, for each declared degree and kind of knots."""
     if subject.declared.basis != BSPLINES:
-        return _another_basis(subject)
+        return _another_basis(subject), subject
     if subject.apart:
         raise NoAnswerError("no edge can be tested by itself")
     differences: dict[str, Difference] = {}
@@ -77,14 +84,17 @@ def functions(subject: Subject) -> Stage:
             if not told:
                 right.append((degree, kind))
             for difference in told:
-                kept = _also(differences.get(difference.name, difference), degree)
+                kept = differences.get(difference.name, difference)
+                if kept.sure == "measured" and difference.sure == "exact":
+                    kept = replace(difference, where=kept.where)
+                kept = _also(kept, degree)
                 where = [*kept.where, f"degree-{degree}", kind, *place]
                 differences[difference.name] = replace(kept, where=tuple(dict.fromkeys(where)))
                 if difference.name in BLURRED and degree:  # of degree 0 values jump
-                    subject.blurred.append((degree, kind))
                     off = np.abs(asked.theirs - asked.right)[asked.where == "inside"].max(axis=1)
-                    subject.blur = max(subject.blur, float(np.quantile(off, 0.95)))
-    subject.right = right
+                    blur = max(subject.blur, float(np.quantile(off, 0.95)))
+                    subject = replace(subject, blurred=(*subject.blurred, (degree, kind)), blur=blur)
+    subject = replace(subject, right=tuple(right))
     if not differences and not {"samples mixed", "stale cache"} & subject.names:
         differences = {difference.name: difference for difference in _elsewhere(subject)}
     named = {name: d for name, d in differences.items() if not is_vague(d) and name != "interval search"}
@@ -99,8 +109,15 @@ def functions(subject: Subject) -> Stage:
     if others and equal & set(subject.kinds) and not equal & set(others.where):
         sentence = f"on equally spaced knots functions are right, on others: {others.evidence['what']}"
         differences["other functions"] = replace(others, name="wrong denominators", evidence={"what": sentence})
+    for name in ROUNDED_KNOTS & set(differences):
+        differences[name] = _of_odd_knots(subject, differences[name])
+    if "degree fixed" in differences:
+        differences["degree fixed"] = _in_all_degrees(subject, differences["degree fixed"])
+    if subject.place and not differences and not subject.names:
+        what = f"functions of {subject.place.removesuffix(' only')} are others in layers with several inputs or outputs"
+        differences = {"other functions": Difference("other functions", {"what": what}, sure="measured")}
     told = sorted(differences.values(), key=lambda d: (d.name != "degree fixed", d.sure != "exact"))
-    return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2]))
+    return Stage("functions", _told(subject, right), tuple(told), "; ".join(reasons[:2])), subject
 
 
 def _also(kept: Difference, degree: int) -> Difference:
@@ -111,6 +128,31 @@ def _also(kept: Difference, degree: int) -> Difference:
         alike.append(f"degree-{degree}")
     more = {"alike": list(dict.fromkeys(alike))} if alike else {}
     return replace(kept, evidence={**kept.evidence, **more})
+
+
+def _of_odd_knots(subject: Subject, rounded: Difference) -> Difference:
+    """What knots are rounded to, by knots with more bits and decimals than those of cases."""
+    kind = next(kind for kind in rounded.where if not kind.startswith("degree-"))
+    if subject.declared.domain is not None or kind not in ("arbitrary", "uniform"):
+        return rounded
+    told = identified(subject, sampled(subject, subject.degree, kind, scale=28 / 27))
+    known = told and told[0].name in ROUNDED_KNOTS
+    return replace(rounded, name=told[0].name, evidence=told[0].evidence) if known else rounded
+
+
+def _in_all_degrees(subject: Subject, fixed: Difference) -> Difference:
+    """Splines of another degree, with the rule if it is as many more or less in all degrees."""
+    kind = next(kind for kind in fixed.where if not kind.startswith("degree-"))
+    steps = set()
+    for degree in (degree for degree in subject.degrees if degree in (1, 2, 3, 4)):
+        asked = sampled(subject, degree, kind)
+        used = pieces_degree(asked.at(asked.where == "inside"))
+        steps.add(None if used is None else used - degree)
+    if len(steps) != 1 or None in steps or fixed.evidence.get("place"):
+        return fixed
+    step = steps.pop()
+    more = {1: "one more", -1: "one less"}.get(step, f"{step:+d}")
+    return replace(fixed, evidence={**fixed.evidence, "place": f", {more} in other degrees, too"})
 
 
 def _factor_of_scale(subject: Subject) -> bool:
@@ -147,7 +189,8 @@ def _elsewhere(subject: Subject) -> list[Difference]:
         others += [(f"{n} intervals", n, 1.0) for n in (ODD, MANY) if not _right_on(n, subject, kind)]
     for words, intervals, scale in others:
         asked = sampled(subject, subject.degree, kind, intervals, scale)
-        if told := identified(subject, asked):
+        told = identified(subject, asked)
+        if told:
             return [replace(difference, where=(words,)) for difference in told]
     return []
 
@@ -171,7 +214,10 @@ def _identified_once(
     main = f"degree-{subject.degree}"
     known = [d for d in differences.values() if {main, kind} <= set(d.where) and d.name != "rounding errors"]
     if asked.spec.degree != subject.degree and known and asked.wrong.any():
-        return known[:1]
+        told = list[Difference]()
+        if is_vague(known[0]) and asked.spec.degree in SIMPLE and kind == subject.kind:
+            told = of_recursion(subject, asked.at(asked.where == "inside"))
+        return told or known[:1]
     told = identified(subject, asked)
     others = sorted(differences.values(), key=is_vague)
     return others[:1] if others and any(map(is_vague, told)) else told

@@ -39,7 +39,7 @@ TOGETHER = {
 """Pairs of parts of which one multiplies the other."""
 
 
-def parts(subject: Subject) -> Stage:
+def parts(subject: Subject) -> tuple[Stage, Subject]:
     """Return what the layer has besides its splines."""
     spec, x = subject.layer((3, 2), 4)
     zero = subject.without_splines(spec, x)
@@ -49,17 +49,27 @@ def parts(subject: Subject) -> Stage:
         told = beside(x, zero, subject.tolerance(max(largest(zero), 1.0)))
         differences += only("extra branch", what=told)
     if subject.nonlinear or subject.apart:
-        return Stage("parts", told, differences)
+        return Stage("parts", told, differences), subject
+    if subject.behind and subject.declared.parts:
+        return Stage("parts", told, differences, f"not tested behind {subject.behind}"), subject
     asked = [part for part in PARTS if part in subject.declared.parts]
     told += f"; declared and tested: {', '.join(asked)}" if asked else ""
     layers = [subject.with_parts(parts=names) for names in (asked, *([part] for part in asked))]
     if all(subject.is_right(layer, x) for layer in layers):
-        return Stage("parts", told, differences)
-    for part in asked:
-        differences += _declared(subject, part)
-    for pair in combinations(asked, 2) if not differences else ():
+        return Stage("parts", told, differences), subject
+    known = {_apart_from_owner(difference) for stage in subject.stages for difference in stage.differences}
+    of_parts = [difference for part in asked for difference in _declared(subject, part)]
+    differences += [difference for difference in of_parts if _apart_from_owner(difference) not in known]
+    for pair in combinations(asked, 2) if not (differences or of_parts) else ():
         differences += _together(subject, *pair)
-    return Stage("parts", told, differences)
+    for part in ("base", "bias") if not (differences or of_parts) else ():
+        differences += _on_splines(subject, part) if part in asked else []
+    return Stage("parts", told, differences), subject
+
+
+def _apart_from_owner(difference: Difference) -> str:
+    """What is said of a difference, whatever it is said of: outputs that are mixed up mix those of all parts."""
+    return str(replace(difference, evidence={**difference.evidence, "what": "", "place": ""}, where=()))
 
 
 def _right_effect(subject: Subject, part: str, spec: LayerSpec, x: FloatArray) -> Any:
@@ -119,7 +129,8 @@ def _declared(subject: Subject, part: str) -> list[Difference]:
         return [replace(difference, evidence={**difference.evidence, "part": part}) for difference in told]
     if part == "base" and _at_the_point_of_splines(subject, plain, x, theirs):
         return []
-    if part == "base" and (different := _other_activation(subject, x[:, 0], theirs[:, :, :, 0])):
+    different = _other_activation(subject, x[:, 0], theirs[:, :, :, 0]) if part == "base" else []
+    if different:
         return different
     known = subject.differs and part not in ("base", "bias")
     return [] if known else measured("wired otherwise", what=f"the part {part}", how="not a rearrangement of it")
@@ -128,16 +139,23 @@ def _declared(subject: Subject, part: str) -> list[Difference]:
 def _other_activation(subject: Subject, x: FloatArray, effects: FloatArray) -> list[Difference]:
     """The function that the base multiplies instead of SiLU, if it is the same for all outputs."""
     theirs = effects[:, 0, 0]
-    if rounded := _rounded_base(x, theirs):
+    rounded = _rounded_base(x, theirs)
+    if rounded:
         return rounded
-    words = ""
-    if (mapped := map_of(x, theirs, subject.tolerance(4.0))) is not None:
-        words = mapped[0]
-    elif np.ptp(slope := logit(theirs / x) / x) < 1e-6:
-        words = f"x sigmoid({slope[0]:.6g} x)"
-    elif not np.ptp(effects[:, [0, 1, 2], [0, 1, 2]], axis=1).any():
+    words = _activation(subject, x, theirs)
+    if not words and not np.ptp(effects[:, [0, 1, 2], [0, 1, 2]], axis=1).any():
         words = _nearest(x, theirs)
     return only("other activation", part="base", what=words) if words else []
+
+
+def _activation(subject: Subject, x: FloatArray, theirs: FloatArray) -> str:
+    """A known function of x, in words; "" if it is none."""
+    known = map_of(x, theirs, subject.tolerance(4.0))
+    if known is not None:
+        name, _, _ = known
+        return name
+    slope = logit(theirs / x) / x
+    return f"x sigmoid({slope[0]:.6g} x)" if np.ptp(slope) < 1e-6 else ""
 
 
 def _map_of_weights(each: dict[float, FloatArray], right: FloatArray, room: float, splines: bool) -> str:
@@ -192,6 +210,23 @@ def _at_the_point_of_splines(subject: Subject, spec: LayerSpec, x: FloatArray, t
     at = [subject.basis(spec, x[:, p], p) @ greville_points(t, spec.order) for p, t in enumerate(spec.knots)]
     off = np.abs(theirs[:, [0, 1, 2], [0, 1, 2]] - silu(np.stack(at, axis=1), 0)[0][:, None])
     return bool((off <= subject.tolerance(4.0)).all())
+
+
+def _on_splines(subject: Subject, part: str) -> list[Difference]:
+    """Whether a part that is added has an effect on splines, too."""
+    plain, x = subject.layer((3, 2), 4)
+    bare = replace(plain, coefficients=0 * plain.coefficients)
+
+    def effect(layer: LayerSpec) -> FloatArray:
+        return subject.values(reweighted(layer, {part: layer.part(part) + 1}), x) - subject.values(layer, x)
+
+    splines = subject.edges(plain, x).sum(axis=2)
+    more = effect(plain) - effect(bare)
+    k = factor_of(more, splines)
+    if abs(k) < 2.0**-16 or not close(more, k * splines, subject.tolerance(16 * largest(splines))):
+        return []
+    times = "" if abs(k - 1) < 1e-6 else f", {k:.6g} times"
+    return only("parts in another order", how=f"{part} multiplies the splines, too{times}")
 
 
 def _together(subject: Subject, first: str, two: str) -> list[Difference]:

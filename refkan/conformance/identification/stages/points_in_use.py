@@ -136,16 +136,19 @@ def moved_point(subject: Subject, spec: LayerSpec, x: FloatArray, at: FloatArray
     inner = {"x": x, f"(x - {middle:.6g})/{half:.6g}": (x - middle) / half,
              f"(x - {a:.6g})/{b - a:.6g}": (x - a) / (b - a)}  # fmt: skip
     for words, v in inner.items():
-        if (mapped := map_of(v, at, 2.0**-36 * size)) is None:
+        mapped = map_of(v, at, 2.0**-36 * size)
+        if mapped is None:
             continue
         name, k, c = mapped
         if name == "identity":  # a shift as small as this is one of knots
             return [] if off.max() <= 2.0**-12 * size else _affine(subject, spec, k, c)
         return _mapped(f"{name} of {words}" + (f" times {k:g}" if k != 1 else "") + (f" + {c:g}" if c else ""))
     small = everywhere and still.mean() < 0.5 and off.max() <= 2.0**-6 * size
-    if small and (step := step_of(at)) and off.max() <= step:
+    step = step_of(at) if small else 0.0
+    if step and off.max() <= step:
         return measured("point quantised", step=step)
-    if words := _within_intervals(spec, x, at):
+    words = _within_intervals(spec, x, at)
+    if words:
         return _mapped(words)
     far = np.argsort(-off)[: max(1, x.size // 2) : max(1, x.size // 8)]
     pairs = ", ".join(f"x' - x = {at[s] - x[s]:.3g} at x = {x[s]:.6g}" for s in far)

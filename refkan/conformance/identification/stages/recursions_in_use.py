@@ -6,15 +6,21 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.base import FloatArray
+from refkan.conformance.identification.components.functions import FUNCTIONS
+from refkan.conformance.identification.components.recursions import recursions
 from refkan.conformance.identification.explanations import explain
 from refkan.conformance.identification.knots_in_use import Sampled, intervals_of, names_of, offsets_in_use, recursion
-from refkan.conformance.identification.known_maps import in_words, lower_formats, numbers
+from refkan.conformance.identification.known_maps import factor_in_words, in_words, lower_formats, numbers
 from refkan.conformance.identification.pieces_in_use import nature
 from refkan.conformance.identification.reported import Difference, close, factor_of, largest, measured, only
 from refkan.conformance.identification.subject import BLOCK, Subject
 
 SHARES = np.arange(1, 16) / 16 + 2.0**-25
 """Where functions are sampled in each interval: equidistant, for differences, and with more bits than float32 has."""
+
+
+SMALL = 2.0**-3
+"""Values below this may be taken for zero."""
 
 
 def pieces_degree(inside: Sampled) -> int | None:
@@ -44,7 +50,8 @@ def weights_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
         return []
     t = spec.knots[0]
     right = recursion(t, r - 1, x, intervals_of(x, t, r))
-    if told := _weights(inside, right):
+    told = _weights(inside, right)
+    if told:
         return told
     if r == 2 or r - 2 not in subject.degrees:
         return []
@@ -71,11 +78,25 @@ def _weights(inside: Sampled, lower: FloatArray) -> list[Difference]:
             continue
         span = range(-1, asked[0] + asked[1] + 2)
         every = [asked, *((z, k, l) for z in span for k in span for l in span if k != l)]
-        if (used := offsets_in_use(t, pairs, every, _is_weight)) is None:
-            return []
-        if used != asked:
+        used = offsets_in_use(t, pairs, every, _is_weight)
+        if used is None:
+            bound = _smallest_denominator(t, r, pairs, side)
+            if not bound:
+                return []
+            told.append(f"the {side} denominators of the recursion are at least {bound:.6g}")
+        elif used != asked:
             told.append(f"the {side} weight of the recursion is {_in_words(used)} instead of {_in_words(asked)}")
     return only("wrong denominators", what="; ".join(told)) if told else []
+
+
+def _smallest_denominator(t: FloatArray, r: int, pairs: Sequence[tuple[int, FloatArray]], side: str) -> float:
+    """The number below which no denominator of a weight a + a' x lies, 0 if that does not explain all of them."""
+    first = 0 if side == "left" else 1
+    asked = np.array([t[i + first + r - 1] - t[i + first] for i, _ in pairs])
+    used = np.array([1 / abs(slope) if slope else np.inf for _, (_, slope) in pairs])
+    bound = float(used.min(initial=np.inf))
+    known = close(used, np.maximum(asked, bound), 1e-6) if np.isfinite(used).all() and len(pairs) > 1 else False
+    return bound if known and (asked < 0.99 * bound).any() else 0.0
 
 
 def _is_weight(knots: FloatArray, weight: FloatArray) -> bool:
@@ -104,13 +125,75 @@ def recursion_in_use(subject: Subject, inside: Sampled) -> list[Difference]:
     return []
 
 
+def listed_recursions(subject: Subject, inside: Sampled) -> list[Difference]:
+    """The first line of the tables of recursions that gives the functions."""
+    spec = inside.spec
+    t, r = spec.knots[0], spec.order
+    if spec.kind in ("clamped", "repeated"):
+        return []
+    m = intervals_of(inside.x, t, r)
+    for words, functions in recursions(t, r, inside.x, m):
+        is_another = largest(functions - inside.right) > inside.off / 2
+        if is_another and inside.agrees(functions).all():
+            return only("wrong denominators", what=words)
+    return []
+
+
+def listed_functions(subject: Subject, inside: Sampled) -> list[Difference]:
+    """The first line of the table of what is done to all functions that gives them."""
+    for words, functions in FUNCTIONS.items():
+        if inside.agrees(functions(inside.right)).all():
+            return only("other functions", what=f"functions are {words}")
+    return []
+
+
+def _factors_of_points(inside: Sampled) -> FloatArray | None:
+    """The numbers (N,) by which right functions are multiplied at each point; None if they are not."""
+    size = (inside.right * inside.right).sum(axis=1)
+    k = (inside.theirs * inside.right).sum(axis=1) / np.where(size > 0, size, 1.0)
+    if not size.all() or not inside.agrees(k[:, None] * inside.right).all() or inside.spec.degree == 0:
+        return None
+    return k
+
+
+def factors_of_intervals(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Right functions that are multiplied by a number in some intervals."""
+    k = _factors_of_points(inside)
+    if k is None:
+        return []
+    m = inside.intervals
+    each = {int(j): k[m == j] for j in np.unique(m)}
+    if any(np.ptp(values) > 1e-9 * largest(k) for values in each.values()):
+        return []
+    odd = [j for j, values in each.items() if abs(values[0] - 1) > 1e-9]
+    factors = {round(float(each[j][0]), 9) for j in odd}
+    if len(odd) == len(each) or len(factors) != 1:
+        return []
+    where = f"interval{'s' if len(odd) > 1 else ''} {numbers(odd)} of {inside.spec.intervals}"
+    return measured("other functions", what=f"functions are multiplied by {factors.pop():.6g} in {where}")
+
+
+def factor_of_x(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Right functions that are multiplied by a known function of x."""
+    k = _factors_of_points(inside)
+    if k is None or np.ptp(k) <= 1e-9 * largest(k):
+        return []
+    a, b = inside.spec.domain
+    for words, u in {"": inside.x, ", with the domain taken to [0, 1]": (inside.x - a) / (b - a)}.items():
+        known = factor_in_words(u, k)
+        if known:
+            return only("other functions", what=f"functions are multiplied by {known}{words}")
+    return []
+
+
 def small_errors(subject: Subject, inside: Sampled) -> list[Difference]:
     """Errors that a sum of truncated powers may have and that grow from left to right; or errors no larger."""
     off = ~(np.abs(inside.theirs - inside.right) <= inside.room)
-    if not inside.theirs[off].any() and (below := largest(inside.right[off])) < 2.0**-8:
+    below = largest(inside.right[off])
+    if not inside.theirs[off].any() and below < SMALL:
         kept = np.abs(inside.right[~off & (inside.theirs != 0)])
         if below <= kept.min(initial=1.0):
-            return measured("flushed to zero", what="values", below=below)
+            return measured("flushed to zero", what="values of functions", below=below)
     if inside.spec.kind in ("clamped", "repeated") or not inside.at(~inside.is_close).wrong.any():
         return []
     _, room = subject.asked_for(inside.spec, inside.x, "truncated powers")
@@ -208,7 +291,8 @@ def described(subject: Subject, inside: Sampled) -> list[Difference]:
     sums = inside.theirs.sum(axis=1)
     total = f"they sum to {sums.min():.9g}" + (f" .. {sums.max():.9g}" if np.ptp(sums) > 1e-9 else "")
     form = lower_formats(inside.theirs)
-    if not form and (step := _table_step(subject, inside, off)) > 0:
+    step = 0.0 if form else _table_step(subject, inside, off)
+    if step > 0:
         return measured("lookup table", step=step)
     if degree is None and off < 2.0**-6 and (form or (2.0**-30 < off <= 2.0**-18 and _is_rough(subject, inside))):
         name = {"float16": "float16 or TF32", "bfloat16": "bfloat16"}.get(form[0] if form else "", "float32")

@@ -6,7 +6,7 @@ count as wrong wiring. All responses together are one array, explained by a rear
 them. Larger layers are tested one input at a time, with random, distinct coefficients.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import permutations
 
@@ -14,13 +14,15 @@ import numpy as np
 
 from refkan.base import Array, FloatArray, IntArray
 from refkan.conformance.adapters.adapter import BSPLINES
-from refkan.conformance.cases import FloatQuantities, LayerSpec
+from refkan.conformance.cases import FloatQuantities, LayerSpec, true_values
+from refkan.conformance.identification.components.conditions import Sizes, condition
+from refkan.conformance.identification.components.knots import OF_ALL_INPUTS
 from refkan.conformance.identification.explanations import explain, placed, sized
 from refkan.conformance.identification.knots_in_use import recursion
 from refkan.conformance.identification.known_maps import beside, counted, numbers
 from refkan.conformance.identification.nonlinear import in_other_sizes
 from refkan.conformance.identification.reported import Difference, Stage, close, largest, measured, only
-from refkan.conformance.identification.subject import BLOCK, Subject
+from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 IN_ORDER = "output q depends on the coefficients (q, p, i) through input p only"
 
@@ -30,6 +32,16 @@ OTHERS = ((1, 0), (0, 0), (1, 1))
 LARGER = ((3, 3, 3), (2, 2, 2), *((Q, P, BLOCK) for Q, P in ((1, 2), (5, 7), (7, 5), (17, 9), (2, 300), (300, 2))))
 """Outputs, inputs and samples of larger and of square layers."""
 
+
+VARIED = (
+    *((3, P, 14) for P in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 17)),
+    *((Q, 2, 14) for Q in (1, 2, 4, 5, 6, 7, 8, 9, 10, 17)),
+    *((4, 5, n) for n in (1, 2, 3, 4, 5, 9, 15)),
+    *((n, n, 14) for n in (1, 4, 5, 6)),
+    *((Q, 9, 14) for Q in (2, 4)),
+    *((9, P, 14) for P in (3, 4)),
+)
+"""Outputs, inputs and samples of layers of which one size at a time is another."""
 
 OF_FEW = {"samples and inputs confused", "incomplete block", "rows by position"}
 """Differences that small batches cause, whatever the sizes of layers."""
@@ -41,74 +53,118 @@ AXES = ("sample", "answer", "output", "input", "coefficient")
 """Axes of the responses to unit coefficients."""
 
 
-def wiring(subject: Subject) -> Stage:
+def wiring(subject: Subject) -> tuple[Stage, Subject]:
     """Return how outputs depend on inputs and coefficients."""
     spec, x = subject.layer((3, 2), 2)
     turned = replace(spec, coefficients=spec.coefficients[:, :, ::-1])
     if subject.is_right(spec, x) and subject.is_right(turned, x):  # no two coefficients are alike
-        return Stage("wiring", IN_ORDER)
+        return Stage("wiring", IN_ORDER), subject
     theirs = responses(subject, spec, x)
     room = subject.tolerance(float(np.nanmax(np.abs(theirs))))
-    told: list[Difference] | None = None
+    told = _rearranged(subject, spec, x, theirs, room)
+    if told != []:
+        told, subject = _against_truth(subject, spec, x, theirs, room, told)
+    if told is not None:
+        words = "; ".join(difference.name for difference in told) or IN_ORDER
+        return Stage("wiring", words, _sized(subject, told)), subject
+    how = _permuted(theirs, own_responses(subject, spec, x), room)
+    return _wired(subject, how) if how else _not_by_edges(subject, spec, x, np.abs(theirs).max(axis=(0, 4)) > room)
+
+
+def _wired(subject: Subject, how: str) -> tuple[Stage, Subject]:
+    told = measured("wired otherwise", what="coefficients of (output, input)", how=how)
+    return Stage("wiring", how, told), subject
+
+
+def _not_by_edges(subject: Subject, spec: LayerSpec, x: FloatArray, edges: Array) -> tuple[Stage, Subject]:
+    """What makes functions of an input depend on other inputs; `edges` (answer, output, input) have an effect."""
+    words = _knots_of_all(subject, spec, x)
+    if words:  # the other stages ask with the same knots for all inputs
+        told = Difference("other knots", {"how": words}, (spec.kind,))
+        return Stage("wiring", words, (told,)), replace(subject, same_knots=True)
+    words = _point_of_rows(subject)
+    if words:
+        return Stage("wiring", words, only("inputs act together", what=words)), replace(subject, depends=words)
+    answers = (", ".join(f"({q}, {p})" for q, p in np.argwhere(of).tolist()) for of in edges)
+    return _wired(subject, "; ".join(f"output {a} depends on {to}" for a, to in enumerate(answers)))
+
+
+def _rearranged(
+    subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float
+) -> list[Difference] | None:  # fmt: skip
+    """How the layer's own functions are rearranged, in the fewest words; None if they are not."""
+    best: list[Difference] | None = None
+    other_rows = OTHERS if (spec.knots != spec.knots[0]).any() else ()
     for columns in ((0, 1), *OTHERS):
-        for rows in ((0, 1), *(OTHERS if (spec.knots != spec.knots[0]).any() else ())):
+        for rows in ((0, 1), *other_rows):
             differences = explain(theirs, own_responses(subject, spec, x, columns, rows), AXES, room, "coefficients")
             if differences is None:
                 continue
             named = [*_moved("inputs reordered", columns), *_moved("knots of another input", rows), *differences]
-            told = named if told is None or len(named) < len(told) else told
-        if told == []:
+            if best is None or len(named) < len(best):
+                best = named
+        if best == []:
             break
-    if told != []:
-        told = _against_truth(subject, spec, x, theirs, room, told)
-    if told is not None:
-        words = "; ".join(difference.name for difference in told) or IN_ORDER
-        return Stage("wiring", words, _sized(subject, told))
-    how = _permuted(theirs, own_responses(subject, spec, x), room)
-    if not how and (words := _knots_of_all(subject, spec, x)):
-        subject.same_knots = True  # the other stages ask with the same knots for all inputs
-        return Stage("wiring", words, (Difference("other knots", {"how": words}, (spec.kind,)),))
-    if not how and (words := _point_of_rows(subject)):
-        subject.depends = words
-        return Stage("wiring", words, only("inputs act together", what=words))
-    if not how:
-        edges = np.abs(theirs).max(axis=(0, 4)) > room  # (answer, output, input)
-        answers = (", ".join(f"({q}, {p})" for q, p in np.argwhere(of).tolist()) for of in edges)
-        how = "; ".join(f"output {a} depends on {to}" for a, to in enumerate(answers))
-    return Stage("wiring", how, measured("wired otherwise", what="coefficients of (output, input)", how=how))
+    return best
 
 
 def _against_truth(
     subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray, room: float,
     else_told: list[Difference] | None,
-) -> list[Difference] | None:  # fmt: skip
+) -> tuple[list[Difference] | None, Subject]:  # fmt: skip
     """How the requested functions are rearranged, if some edge is right; the next stage then tests that edge."""
     if subject.declared.basis != BSPLINES or spec.kind not in ("uniform", "arbitrary"):
-        return else_told
+        return else_told, subject
     ours = np.stack([rows for (rows,) in FloatQuantities((spec,), x).jacobian()], axis=1).reshape(theirs.shape)
     told = explain(theirs, ours, AXES, room, "coefficients")
     right = np.asarray((np.abs(theirs - ours) <= room).all(axis=(0, 4)))  # (answer, output, input)
     own = np.stack([right[q, q] for q in range(len(right))])
     if told is None and else_told is None and own.any() and right.sum() - own.sum() == right.size - own.size:
-        return _other_functions(subject, own)
+        words = _listed_knots(subject, spec, x)
+        if words:
+            return only("other knots", how=f"knots in use are {words}"), replace(subject, same_knots=True)
+        words = _point_of_rows(subject)
+        if words:
+            return only("inputs act together", what=words), replace(subject, depends=words)
+        return [], _other_functions(subject, own)
     if told is None or (else_told is not None and (len(told) > len(else_told) or not own.any())):
-        return else_told
-    subject.position, subject.apart = tuple(np.argwhere(own)[-1].tolist()) if own.any() else None, not own.any()
-    return told
+        return else_told, subject
+    if not own.any():
+        return told, replace(subject, position=None, apart=True)
+    return told, replace(subject, position=tuple(np.argwhere(own)[-1].tolist()), apart=False)
 
 
-def _other_functions(subject: Subject, right: Array) -> list[Difference]:
-    """Edges (Q, P) of which some have wrong functions: the next stage tests one of those."""
+def _listed_knots(subject: Subject, spec: LayerSpec, x: FloatArray) -> str:
+    """The line of the table of knots that depend on other inputs which gives the outputs, in words; "" if none does."""
+    fits = _knots_that_fit(subject, spec, x)
+    if not fits or subject.declared.domain is not None:
+        return next(iter(fits), "")
+    other = subject.spec((2, 3))  # whose domains do not lie in each other
+    moved = np.ptp(other.domains[0]) * np.array([[0.125], [0.5], [-0.25]])
+    other = replace(other, knots=other.knots + moved)
+    return next(iter(_knots_that_fit(subject, other, subject.samples(other, BLOCK, 2), fits)), "")
+
+
+def _knots_that_fit(
+    subject: Subject, spec: LayerSpec, x: FloatArray, lines: Iterable[str] = tuple(OF_ALL_INPUTS)
+) -> list[str]:  # fmt: skip
+    """The lines that give the outputs of a layer."""
+    y = subject.values(spec, x)
+    room = subject.tolerance(16.0 * largest(y))
+    return [words for words in lines
+            if close(true_values(replace(spec, knots=OF_ALL_INPUTS[words](spec)), x), y, room)]  # fmt: skip
+
+
+def _other_functions(subject: Subject, right: Array) -> Subject:
+    """The layer, whose edges (Q, P) have wrong functions in part: the next stage tests one of those."""
     wrong = np.argwhere(~right)
-    subject.position = tuple(wrong[-1].tolist())
     outputs, inputs = (np.unique(wrong[:, k]) for k in (0, 1))
     place = f"edges {', '.join(map(str, map(tuple, wrong.tolist())))} of (output, input)"
     if not right[:, inputs].any():
         place = f"input {numbers(inputs.tolist())}"
     elif not right[outputs].any():
         place = f"output {numbers(outputs.tolist())}"
-    subject.place = f"{place} only"
-    return []
+    return replace(subject, position=tuple(wrong[-1].tolist()), place=f"{place} only")
 
 
 def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
@@ -119,7 +175,8 @@ def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
     if largest(A @ M - B) > 16 * room or M.min() < 0 or M.sum(axis=1).max() > 1:
         return ""
     source = np.where(M.any(axis=1), M.argmax(axis=1), -1)
-    if order := _order_of_axes(source, shape):
+    order = _order_of_axes(source, shape)
+    if order:
         return order
     moved = [(u, v) for u, v in enumerate(source.tolist()) if u != v]
     pairs = ", ".join(f"{_index(u, shape)} has {_index(v, shape) if v >= 0 else 'none'}" for u, v in moved[:4])
@@ -132,6 +189,8 @@ def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
 
 
 AXIS = ("output", "input", "index")
+
+OTHER_ORDERS = {", ".join(AXIS[k] for k in axes): axes for axes in ((0, 2, 1), (2, 1, 0), (1, 2, 0), (2, 0, 1))}
 
 
 def _order_of_axes(source: IntArray, shape: tuple[int, ...]) -> str:
@@ -151,25 +210,48 @@ def _index(flat: int, shape: tuple[int, ...]) -> str:
     return str(tuple(int(k) for k in np.unravel_index(flat, shape)))
 
 
-def larger(subject: Subject) -> Stage:
+def larger(subject: Subject) -> tuple[Stage, Subject]:
     """Return how larger and square layers are wired, if the small one is right."""
     if "wiring" in subject.differing or subject.nonlinear or subject.apart or "not linear" in subject.names:
-        return Stage("sizes", unknown="not tested: small layers differ already")
+        return Stage("sizes", unknown="not tested: small layers differ already"), subject
+    if subject.behind:
+        return Stage("sizes", unknown=f"not tested behind {subject.behind}"), subject
     if subject.place:
-        return Stage("sizes", unknown=f"not tested: functions differ already ({subject.place})")
+        return Stage("sizes", unknown=f"not tested: functions differ already ({subject.place})"), subject
     for Q, P, n in LARGER:
         spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
         spec = replace(spec, knots=np.repeat(spec.knots[:1], P, axis=0))
         x = subject.samples(spec, n, 3)
-        asked = not subject.is_right(spec, x) and (n == BLOCK or not OF_FEW & subject.names)
-        if asked and (told := _of_size(subject, spec, x)):
+        if subject.is_right(spec, x) or (n != BLOCK and OF_FEW & subject.names):
+            continue
+        told, subject = _of_size(subject, spec, x)
+        if told:
             where = f"{counted(Q, 'output')}, {P} inputs, {n} samples"
-            return Stage("sizes", "", placed(told, where=(where,)))
+            told = _with_condition(subject, placed(told, where=(where,)))
+            return Stage("sizes", "", told), subject
     words = "the same in layers of 2 x 2 to 17 x 9, with as many samples as inputs, of 300 inputs and outputs"
-    return Stage("sizes", words)
+    return Stage("sizes", words), subject
 
 
-def _of_size(subject: Subject, spec: LayerSpec, x: FloatArray) -> list[Difference]:
+def _with_condition(subject: Subject, told: list[Difference]) -> list[Difference]:
+    """Differences with the condition on sizes under which a layer differs, found by varying one size at a time."""
+    seen: dict[bool, list[Sizes]] = {True: [], False: []}
+    for Q, P, n in VARIED:
+        spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
+        spec = replace(spec, knots=np.repeat(spec.knots[:1], P, axis=0))
+        try:
+            is_right = subject.is_right(spec, subject.samples(spec, n, 3))
+        except NoAnswerError:  # which the stage of calls tells
+            continue
+        seen[is_right].append(Sizes(Q, P, n, spec.dim))
+    words = condition(seen[False], seen[True])
+    if not words:
+        return told
+    return [replace(one, evidence={**one.evidence, "place": f"{one.evidence.get('place', '')} (with {words})"})
+            for one in told]  # fmt: skip
+
+
+def _of_size(subject: Subject, spec: LayerSpec, x: FloatArray) -> tuple[list[Difference], Subject]:
     """The differences in a layer of another size."""
     zero = subject.without_splines(spec, x)
     ours = subject.edges(spec, x)
@@ -178,19 +260,22 @@ def _of_size(subject: Subject, spec: LayerSpec, x: FloatArray) -> list[Differenc
     if largest(zero) > room and not subject.offset:
         at = subject.samples(spec, BLOCK, 3)
         y = subject.without_splines(spec, at)
-        return only("extra branch", what=beside(at, y, subject.tolerance(max(largest(y), 1.0))))
+        return only("extra branch", what=beside(at, y, subject.tolerance(max(largest(y), 1.0)))), subject
     if close(subject.values(spec, x) - zero, ours.sum(axis=2), room):
-        return []
+        return [], subject
     theirs = np.stack([subject.values(of, x) - zero for of in subject.by_inputs(spec)], axis=2)
     differences = explain(theirs, ours, ("sample", "output", "input"), room, "splines")
-    if not differences and (told := _not_linear(subject, spec, x, zero, theirs)):
-        return told
-    return differences or ([] if differences == [] and Q == P else _by_coefficients(subject, spec, x, theirs))
+    if differences:
+        return differences, subject
+    told, subject = _not_linear(subject, spec, x, zero, theirs)
+    if told or (differences == [] and Q == P):
+        return told, subject
+    return _by_coefficients(subject, spec, x, theirs), subject
 
 
 def _not_linear(
     subject: Subject, spec: LayerSpec, x: FloatArray, zero: FloatArray, theirs: FloatArray
-) -> list[Difference]:  # fmt: skip
+) -> tuple[list[Difference], Subject]:  # fmt: skip
     """How a layer is nonlinear that is linear in other sizes, if results do not add up over inputs or coefficients."""
 
     def f(C: FloatArray) -> FloatArray:
@@ -201,7 +286,9 @@ def _not_linear(
     rest = f(a - a / 2 * (np.arange(spec.dim) % 2)) - zero
     left = max(largest(other - y) for other in (theirs.sum(axis=2), 2 * half, two + rest))
     size = largest(y)
-    return in_other_sizes(subject, f, a, left / size) if left > 16 * subject.tolerance(size) else []
+    if left <= 16 * subject.tolerance(size):
+        return [], subject
+    return in_other_sizes(subject, f, a, left / size)
 
 
 def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Difference]:
@@ -210,18 +297,31 @@ def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: F
     turns: dict[str, Callable[[FloatArray], FloatArray]] = {
         "transposed coefficients": lambda C: C.transpose(1, 0, 2).reshape(C.shape),
         "reversed outputs": lambda C: C[::-1],
+        "inputs in the opposite order": lambda C: C[:, ::-1],
+        "inputs shifted by +1, round the ends": lambda C: np.roll(C, 1, axis=1),
+        "inputs shifted by -1, round the ends": lambda C: np.roll(C, -1, axis=1),
+        **{
+            f"(output, input, index) is read as ({order})": lambda C, axes=axes: C.transpose(axes).reshape(C.shape)
+            for order, axes in OTHER_ORDERS.items()
+        },
     }
     for name, turned in turns.items():
         each = (replace(of, coefficients=turned(of.coefficients)) for of in subject.by_inputs(spec))
         ours = np.stack([subject.edges(of, x).sum(axis=2) for of in each], axis=2)
         if close(theirs, ours, subject.tolerance(largest(ours))):
+            if name.startswith("inputs"):
+                return only("inputs mixed up", what="coefficients", how=name.removeprefix("inputs "))
+            if name.startswith("("):
+                return only("wired otherwise", what="coefficients", how=name)
             return only(name, what="coefficients")
     if C.size <= UNITS:
         units, own = responses(subject, spec, x), own_responses(subject, spec, x, tuple(range(P)), tuple(range(P)))
         room = subject.tolerance(largest(own))
-        if said := explain(units, own, AXES, room, "coefficients"):
+        said = explain(units, own, AXES, room, "coefficients")
+        if said:
             return said
-        if how := _permuted(units, own, room):
+        how = _permuted(units, own, room)
+        if how:
             return only("wired otherwise", what="coefficients of (output, input)", how=how)
     summed = np.abs(theirs.sum(axis=2) - subject.edges(spec, x).sum(axis=2)).max(axis=0)
     wrong = np.flatnonzero(summed > subject.tolerance(1.0)).tolist()
@@ -290,6 +390,9 @@ ROWS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "inputs less their mean, over their deviation": lambda x: (
         (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
     ),
+    "sums of the inputs up to their own": lambda x: np.cumsum(x, axis=1),
+    "sums of the inputs from their own on": lambda x: np.cumsum(x[:, ::-1], axis=1)[:, ::-1],
+    "differences from the input before": lambda x: x - np.pad(x, ((0, 0), (1, 0)))[:, :-1],
     "inputs over their norm": lambda x: x / np.sqrt((x * x).sum(axis=1, keepdims=True)),
     "softmax of the inputs": lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True),
 }
@@ -298,10 +401,13 @@ ROWS: dict[str, Callable[[FloatArray], FloatArray]] = {
 
 def _moves_with_others(subject: Subject, spec: LayerSpec, x: FloatArray) -> bool:
     """Whether the spline of one input changes if the other inputs of a sample do."""
-    alone, others = subject.by_inputs(spec)[0], x[::-1].copy()
-    others[:, 0] = x[:, 0]
-    before, after = (subject.values(alone, at) for at in (x, others))
-    return not close(after, before, subject.tolerance(largest(before)))
+    for p, alone in enumerate(subject.by_inputs(spec)):
+        others = x[::-1].copy()
+        others[:, p] = x[:, p]
+        before, after = (subject.values(alone, at) for at in (x, others))
+        if not close(after, before, subject.tolerance(largest(before))):
+            return True
+    return False
 
 
 def _point_of_rows(subject: Subject) -> str:

@@ -1,4 +1,4 @@
-"""Calls of an adapter that raise, or return no valid result."""
+"""What became of the calls of an adapter: those that failed, and those that changed arrays of the caller."""
 
 from collections import Counter
 
@@ -6,8 +6,10 @@ from refkan.conformance.adapters.answers import UnansweredError, describe, line_
 from refkan.conformance.identification.reported import Difference
 
 
-class FailingCalls:
+class CallRecord:
     """Calls in one format, counted by method, and a difference for each way in which they fail.
+
+    Stages read it; only `Subject.asked` writes to it.
 
     Parameters
     ----------
@@ -20,6 +22,7 @@ class FailingCalls:
         self.dtype = dtype
         self.differences = differences
         self.made, self.failed = Counter[str](), Counter[str]()
+        self.overwritten = list[str]()
 
     def always(self, method: str) -> bool:
         """Whether every call of a method has failed."""
