@@ -21,10 +21,11 @@ from refkan.conformance.identification.reported import Difference, Identificatio
 from refkan.conformance.identification.stages.arithmetic import arithmetic
 from refkan.conformance.identification.stages.calls import calls
 from refkan.conformance.identification.stages.changes import changes
+from refkan.conformance.identification.stages.larger_layers import larger
 from refkan.conformance.identification.stages.outside import outside
 from refkan.conformance.identification.stages.own_functions import functions
 from refkan.conformance.identification.stages.parts import parts
-from refkan.conformance.identification.stages.wiring import larger, wiring
+from refkan.conformance.identification.stages.wiring import wiring
 from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 __all__ = ["STAGES", "Difference", "Identification", "Stage", "identified", "identify", "process_ended"]

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray, Frozen, IntArray
-from refkan.conformance.identification import known_maps as shapes
-from refkan.conformance.identification.known_maps import PLURAL, SAMPLES, Named
+from refkan.conformance.identification import matrices_in_words as shapes
+from refkan.conformance.identification.known_maps import EXACT, PLURAL, SAMPLES, Named, numbers
 from refkan.conformance.identification.reported import Difference, close, factor_of, largest, only
 
 SIGNIFICANT = 2.0**-20
@@ -179,9 +179,7 @@ class _Pair(Frozen):
             box[axis] = np.flatnonzero(~shown)
             if shown.any() and not (name == "output" and "answer" in place):
                 word = "output" if name == "answer" else name
-                place[name] = (
-                    f"{word if box[axis].size == 1 else PLURAL.get(name, name)} {shapes.numbers(box[axis].tolist())}"
-                )
+                place[name] = f"{word if box[axis].size == 1 else PLURAL.get(name, name)} {numbers(box[axis].tolist())}"
         return box, place
 
     def _along(self, axis: int, name: str, box: list[IntArray]) -> Iterator[tuple[float, list[Named]]]:
@@ -194,7 +192,7 @@ class _Pair(Frozen):
         B = np.moveaxis(self.theirs[np.ix_(*box)], axis, 0).reshape(rows.size, -1)
         single = _single(A, B, rows, tolerance)
         if single is not None:
-            yield shapes.shape_of(name, rows, n, *single, max(shapes.EXACT, 8 * tolerance / largest(A)))
+            yield shapes.shape_of(name, rows, n, *single, max(EXACT, 8 * tolerance / largest(A)))
             return
         enough = (np.abs(A).max(axis=0) > tolerance).sum() >= 2 * n > 2
         if name not in SAMPLES and enough and not close(B, A[rows], CLEAR * tolerance):

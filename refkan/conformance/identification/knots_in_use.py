@@ -17,7 +17,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import LayerSpec, generator, round_to
 from refkan.conformance.cases.truths.quantities import LATEST
-from refkan.conformance.identification.components.knots import EXTERIOR
+from refkan.conformance.identification.components.other_knots import EXTERIOR
 from refkan.conformance.identification.reported import Difference, close, fitted, largest, only
 
 EVALUATIONS = 20

@@ -16,10 +16,11 @@ import numpy as np
 from refkan.base import FloatArray, lazy
 from refkan.conformance.cases import PARTS, PER_NODE, QUANTITIES, LayerSpec, reweighted
 from refkan.conformance.identification.gradients.situations import EDGES, Situation
+from refkan.conformance.identification.known_layer import ROUNDINGS
 from refkan.conformance.identification.known_maps import MAPS
 from refkan.conformance.identification.reported import close, largest
 from refkan.conformance.identification.stages.wiring import responses
-from refkan.conformance.identification.subject import ROUNDINGS, NoAnswerError, Subject
+from refkan.conformance.identification.subject import NoAnswerError, Subject
 
 GRADIENTS = {
     "coefficients": "coefficient-gradients", "inputs": "input-gradients", "second": "second-derivatives",

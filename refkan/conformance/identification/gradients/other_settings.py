@@ -15,7 +15,7 @@ import numpy as np
 from refkan.base import FloatArray
 from refkan.conformance.identification.explanations import placed
 from refkan.conformance.identification.gradients.derivatives_asked import GRADIENTS, Derivatives
-from refkan.conformance.identification.gradients.gauss_newton import of_gauss_newton
+from refkan.conformance.identification.gradients.gauss_newton_matrices import of_gauss_newton
 from refkan.conformance.identification.gradients.input_gradients import of_what
 from refkan.conformance.identification.gradients.situations import SAMPLES, Situation, of_outputs
 from refkan.conformance.identification.known_maps import counted

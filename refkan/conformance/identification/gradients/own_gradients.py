@@ -18,7 +18,7 @@ from refkan.base import FloatArray
 from refkan.conformance.cases import LARGEST_ROUNDING, PARTS, reweighted
 from refkan.conformance.identification.explanations import placed
 from refkan.conformance.identification.gradients.derivatives_asked import GRADIENTS, Derivatives
-from refkan.conformance.identification.gradients.gauss_newton import of_gauss_newton
+from refkan.conformance.identification.gradients.gauss_newton_matrices import of_gauss_newton
 from refkan.conformance.identification.gradients.input_gradients import (
     DETACHED,
     at_knots,
@@ -246,9 +246,9 @@ def _calls_and_sums(d: Derivatives) -> list[Difference]:
         return told("gradient clipped", f"scaled down to a norm of {of_scaled:.6g} at most")
     if s > 1 and ((most >= high - room).sum() > 1 or (most <= low + room).sum() > 1):
         return told("gradient clipped", f"clipped at {low:.6g} and {high:.6g}")
-    known = mapped(owner, first, d.whole(dy, np.ones(x.shape)), 64 * room)
-    if known:
-        return known
+    each_mapped = mapped(owner, first, d.whole(dy, np.ones(x.shape)), 64 * room)
+    if each_mapped:
+        return each_mapped
     sign = "the opposite" if close(first, -opposite, room) else "something else"
     sign = "the same" if close(first, opposite, room) else sign
     return told("gradient not linear", f"{s:.4g} dy gives {of_scaled / norm:.4g} times as much, -dy {sign}")

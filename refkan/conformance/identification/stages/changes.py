@@ -18,12 +18,12 @@ from refkan.conformance.adapters.answers import BadResultError, as_state
 from refkan.conformance.cases import DTYPES, LayerSpec, fine_knots, prolonged, reweighted, true_values
 from refkan.conformance.identification import stored_splines
 from refkan.conformance.identification.explanations import by_samples, explain, placed
+from refkan.conformance.identification.functions.functions_in_use import identified
 from refkan.conformance.identification.gradients.other_settings import against_truth
 from refkan.conformance.identification.gradients.situations import Situation, other_parts
 from refkan.conformance.identification.knots_in_use import EQUALLY_SPACED
 from refkan.conformance.identification.reported import Difference, Stage, close, largest, measured, only
 from refkan.conformance.identification.stages.arithmetic import ROUNDED, arithmetic, not_widened
-from refkan.conformance.identification.stages.functions_in_use import identified
 from refkan.conformance.identification.stages.networks import answering, network
 from refkan.conformance.identification.stages.own_functions import sampled
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject

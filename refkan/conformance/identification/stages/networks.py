@@ -23,6 +23,7 @@ from refkan.conformance.cases import (
     round_to,
 )
 from refkan.conformance.identification.explanations import by_factors, explain, placed
+from refkan.conformance.identification.functions.points_in_use import point_of
 from refkan.conformance.identification.gradients.derivatives_asked import GRADIENTS, OWNERS
 from refkan.conformance.identification.gradients.input_gradients import DETACHED, unexplained
 from refkan.conformance.identification.gradients.own_gradients import UNSTABLE
@@ -30,7 +31,6 @@ from refkan.conformance.identification.gradients.relations import FORMATS, TURNE
 from refkan.conformance.identification.gradients.situations import DIRECTIONS, EDGES
 from refkan.conformance.identification.known_maps import in_words, numbers
 from refkan.conformance.identification.reported import Difference, close, fitted, largest, only
-from refkan.conformance.identification.stages.points_in_use import point_of
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 Specs = tuple[LayerSpec, ...]

@@ -124,7 +124,7 @@ def _gradients(subject: Subject, spec: LayerSpec) -> list[Difference]:
 
 def _asked(subject: Subject) -> list[tuple[int, str]]:
     """Degrees 1 to 3 or the nearest, on equally spaced and other knots, as long as functions are right inside."""
-    known = subject.right or subject.blurred
+    known = list(subject.right or subject.blurred)
     chosen = [pair for pair in known if pair[1] in ("uniform", "arbitrary")] or known
     if max(subject.degrees) and not any(degree for degree, _ in chosen):
         raise NoAnswerError("the functions inside differ from the requested ones")

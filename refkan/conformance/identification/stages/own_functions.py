@@ -17,10 +17,10 @@ import numpy as np
 
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases import reweighted, round_to
+from refkan.conformance.identification.functions.functions_in_use import identified, is_vague, of_recursion
+from refkan.conformance.identification.functions.recursions_in_use import SHARES, pieces_degree
 from refkan.conformance.identification.knots_in_use import Sampled
 from refkan.conformance.identification.reported import Difference, Stage, close, largest
-from refkan.conformance.identification.stages.functions_in_use import identified, is_vague, of_recursion
-from refkan.conformance.identification.stages.recursions_in_use import SHARES, pieces_degree
 from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
 
 CLOSE = (2.0**-12, 2.0**-26)
@@ -143,12 +143,14 @@ def _of_odd_knots(subject: Subject, rounded: Difference) -> Difference:
 def _in_all_degrees(subject: Subject, fixed: Difference) -> Difference:
     """Splines of another degree, with the rule if it is as many more or less in all degrees."""
     kind = next(kind for kind in fixed.where if not kind.startswith("degree-"))
-    steps = set()
+    steps = set[int]()
     for degree in (degree for degree in subject.degrees if degree in (1, 2, 3, 4)):
         asked = sampled(subject, degree, kind)
         used = pieces_degree(asked.at(asked.where == "inside"))
-        steps.add(None if used is None else used - degree)
-    if len(steps) != 1 or None in steps or fixed.evidence.get("place"):
+        if used is None:
+            return fixed
+        steps.add(used - degree)
+    if len(steps) != 1 or fixed.evidence.get("place"):
         return fixed
     step = steps.pop()
     more = {1: "one more", -1: "one less"}.get(step, f"{step:+d}")

@@ -20,8 +20,8 @@ from scipy.special import logit
 from refkan.base import FloatArray
 from refkan.conformance.cases import LARGEST_ROUNDING, PARTS, PER_NODE, LayerSpec, reweighted, round_to, silu
 from refkan.conformance.identification.explanations import by_samples, explain, sized
+from refkan.conformance.identification.functions.pieces_in_use import FORMATS, REPRODUCED, format_of
 from refkan.conformance.identification.known_maps import MAPS, beside, in_words, map_of
-from refkan.conformance.identification.pieces_in_use import FORMATS, REPRODUCED, format_of
 from refkan.conformance.identification.reported import Difference, Stage, close, factor_of, largest, measured, only
 from refkan.conformance.identification.subject import Subject
 from refkan.splines.knots import greville_points

@@ -1,9 +1,9 @@
-r"""Stages 2 and 3: which output depends on which coefficient, through which input.
+r"""Stage 2: which output depends on which coefficient, through which input.
 
 Unit coefficients E = e_(q,p,i), one at a time: the response y_q'(x) of a layer of splines is delta(q', q) b_i(x_p) on
 the knots of p. The functions b_i are the layer's own, measured with layers of one input, so wrong functions do not
 count as wrong wiring. All responses together are one array, explained by a rearrangement of its axes and factors along
-them. Larger layers are tested one input at a time, with random, distinct coefficients.
+them.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,39 +15,17 @@ import numpy as np
 from refkan.base import Array, FloatArray, IntArray
 from refkan.conformance.adapters.adapter import BSPLINES
 from refkan.conformance.cases import FloatQuantities, LayerSpec, true_values
-from refkan.conformance.identification.components.conditions import Sizes, condition
-from refkan.conformance.identification.components.knots import OF_ALL_INPUTS
-from refkan.conformance.identification.explanations import explain, placed, sized
+from refkan.conformance.identification.components.other_knots import OF_ALL_INPUTS
+from refkan.conformance.identification.explanations import explain, sized
 from refkan.conformance.identification.knots_in_use import recursion
-from refkan.conformance.identification.known_maps import beside, counted, numbers
-from refkan.conformance.identification.nonlinear import in_other_sizes
+from refkan.conformance.identification.known_maps import numbers
 from refkan.conformance.identification.reported import Difference, Stage, close, largest, measured, only
-from refkan.conformance.identification.subject import BLOCK, NoAnswerError, Subject
+from refkan.conformance.identification.subject import BLOCK, Subject
 
 IN_ORDER = "output q depends on the coefficients (q, p, i) through input p only"
 
 OTHERS = ((1, 0), (0, 0), (1, 1))
 """What may take the place of the two inputs."""
-
-LARGER = ((3, 3, 3), (2, 2, 2), *((Q, P, BLOCK) for Q, P in ((1, 2), (5, 7), (7, 5), (17, 9), (2, 300), (300, 2))))
-"""Outputs, inputs and samples of larger and of square layers."""
-
-
-VARIED = (
-    *((3, P, 14) for P in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 17)),
-    *((Q, 2, 14) for Q in (1, 2, 4, 5, 6, 7, 8, 9, 10, 17)),
-    *((4, 5, n) for n in (1, 2, 3, 4, 5, 9, 15)),
-    *((n, n, 14) for n in (1, 4, 5, 6)),
-    *((Q, 9, 14) for Q in (2, 4)),
-    *((9, P, 14) for P in (3, 4)),
-)
-"""Outputs, inputs and samples of layers of which one size at a time is another."""
-
-OF_FEW = {"samples and inputs confused", "incomplete block", "rows by position"}
-"""Differences that small batches cause, whatever the sizes of layers."""
-
-UNITS = 128
-"""Layers with at most so many coefficients are tested one coefficient at a time."""
 
 AXES = ("sample", "answer", "output", "input", "coefficient")
 """Axes of the responses to unit coefficients."""
@@ -67,7 +45,7 @@ def wiring(subject: Subject) -> tuple[Stage, Subject]:
     if told is not None:
         words = "; ".join(difference.name for difference in told) or IN_ORDER
         return Stage("wiring", words, _sized(subject, told)), subject
-    how = _permuted(theirs, own_responses(subject, spec, x), room)
+    how = permuted(theirs, own_responses(subject, spec, x), room)
     return _wired(subject, how) if how else _not_by_edges(subject, spec, x, np.abs(theirs).max(axis=(0, 4)) > room)
 
 
@@ -167,7 +145,7 @@ def _other_functions(subject: Subject, right: Array) -> Subject:
     return replace(subject, position=tuple(wrong[-1].tolist()), place=f"{place} only")
 
 
-def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
+def permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
     """Which coefficient each place (output, input, index) uses, if one or none, in words."""
     shape = ours.shape[2:]
     A, B = (v.reshape(ours.shape[0] * ours.shape[1], -1) for v in (ours, theirs))
@@ -190,8 +168,6 @@ def _permuted(theirs: FloatArray, ours: FloatArray, room: float) -> str:
 
 AXIS = ("output", "input", "index")
 
-OTHER_ORDERS = {", ".join(AXIS[k] for k in axes): axes for axes in ((0, 2, 1), (2, 1, 0), (1, 2, 0), (2, 0, 1))}
-
 
 def _order_of_axes(source: IntArray, shape: tuple[int, ...]) -> str:
     """The order of axes in which coefficients are read, if there is one, in words."""
@@ -208,124 +184,6 @@ def _order_of_axes(source: IntArray, shape: tuple[int, ...]) -> str:
 
 def _index(flat: int, shape: tuple[int, ...]) -> str:
     return str(tuple(int(k) for k in np.unravel_index(flat, shape)))
-
-
-def larger(subject: Subject) -> tuple[Stage, Subject]:
-    """Return how larger and square layers are wired, if the small one is right."""
-    if "wiring" in subject.differing or subject.nonlinear or subject.apart or "not linear" in subject.names:
-        return Stage("sizes", unknown="not tested: small layers differ already"), subject
-    if subject.behind:
-        return Stage("sizes", unknown=f"not tested behind {subject.behind}"), subject
-    if subject.place:
-        return Stage("sizes", unknown=f"not tested: functions differ already ({subject.place})"), subject
-    for Q, P, n in LARGER:
-        spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
-        spec = replace(spec, knots=np.repeat(spec.knots[:1], P, axis=0))
-        x = subject.samples(spec, n, 3)
-        if subject.is_right(spec, x) or (n != BLOCK and OF_FEW & subject.names):
-            continue
-        told, subject = _of_size(subject, spec, x)
-        if told:
-            where = f"{counted(Q, 'output')}, {P} inputs, {n} samples"
-            told = _with_condition(subject, placed(told, where=(where,)))
-            return Stage("sizes", "", told), subject
-    words = "the same in layers of 2 x 2 to 17 x 9, with as many samples as inputs, of 300 inputs and outputs"
-    return Stage("sizes", words), subject
-
-
-def _with_condition(subject: Subject, told: list[Difference]) -> list[Difference]:
-    """Differences with the condition on sizes under which a layer differs, found by varying one size at a time."""
-    seen: dict[bool, list[Sizes]] = {True: [], False: []}
-    for Q, P, n in VARIED:
-        spec = subject.spec((Q, P), kind="uniform" if "uniform" in subject.kinds else "")
-        spec = replace(spec, knots=np.repeat(spec.knots[:1], P, axis=0))
-        try:
-            is_right = subject.is_right(spec, subject.samples(spec, n, 3))
-        except NoAnswerError:  # which the stage of calls tells
-            continue
-        seen[is_right].append(Sizes(Q, P, n, spec.dim))
-    words = condition(seen[False], seen[True])
-    if not words:
-        return told
-    return [replace(one, evidence={**one.evidence, "place": f"{one.evidence.get('place', '')} (with {words})"})
-            for one in told]  # fmt: skip
-
-
-def _of_size(subject: Subject, spec: LayerSpec, x: FloatArray) -> tuple[list[Difference], Subject]:
-    """The differences in a layer of another size."""
-    zero = subject.without_splines(spec, x)
-    ours = subject.edges(spec, x)
-    Q, P = spec.coefficients.shape[:2]
-    room = subject.tolerance(largest(ours) * max(1.0, P / 8))
-    if largest(zero) > room and not subject.offset:
-        at = subject.samples(spec, BLOCK, 3)
-        y = subject.without_splines(spec, at)
-        return only("extra branch", what=beside(at, y, subject.tolerance(max(largest(y), 1.0)))), subject
-    if close(subject.values(spec, x) - zero, ours.sum(axis=2), room):
-        return [], subject
-    theirs = np.stack([subject.values(of, x) - zero for of in subject.by_inputs(spec)], axis=2)
-    differences = explain(theirs, ours, ("sample", "output", "input"), room, "splines")
-    if differences:
-        return differences, subject
-    told, subject = _not_linear(subject, spec, x, zero, theirs)
-    if told or (differences == [] and Q == P):
-        return told, subject
-    return _by_coefficients(subject, spec, x, theirs), subject
-
-
-def _not_linear(
-    subject: Subject, spec: LayerSpec, x: FloatArray, zero: FloatArray, theirs: FloatArray
-) -> tuple[list[Difference], Subject]:  # fmt: skip
-    """How a layer is nonlinear that is linear in other sizes, if results do not add up over inputs or coefficients."""
-
-    def f(C: FloatArray) -> FloatArray:
-        return subject.values(replace(spec, coefficients=C), x)
-
-    a = spec.coefficients
-    y, (half, two) = f(a) - zero, (f(C) - zero for C in (a / 2, a / 2 * (np.arange(spec.dim) % 2)))
-    rest = f(a - a / 2 * (np.arange(spec.dim) % 2)) - zero
-    left = max(largest(other - y) for other in (theirs.sum(axis=2), 2 * half, two + rest))
-    size = largest(y)
-    if left <= 16 * subject.tolerance(size):
-        return [], subject
-    return in_other_sizes(subject, f, a, left / size)
-
-
-def _by_coefficients(subject: Subject, spec: LayerSpec, x: FloatArray, theirs: FloatArray) -> list[Difference]:
-    """Edges that use the coefficients of others, tested with nonzero coefficients of one input at a time."""
-    C, P = spec.coefficients, spec.n_inputs
-    turns: dict[str, Callable[[FloatArray], FloatArray]] = {
-        "transposed coefficients": lambda C: C.transpose(1, 0, 2).reshape(C.shape),
-        "reversed outputs": lambda C: C[::-1],
-        "inputs in the opposite order": lambda C: C[:, ::-1],
-        "inputs shifted by +1, round the ends": lambda C: np.roll(C, 1, axis=1),
-        "inputs shifted by -1, round the ends": lambda C: np.roll(C, -1, axis=1),
-        **{
-            f"(output, input, index) is read as ({order})": lambda C, axes=axes: C.transpose(axes).reshape(C.shape)
-            for order, axes in OTHER_ORDERS.items()
-        },
-    }
-    for name, turned in turns.items():
-        each = (replace(of, coefficients=turned(of.coefficients)) for of in subject.by_inputs(spec))
-        ours = np.stack([subject.edges(of, x).sum(axis=2) for of in each], axis=2)
-        if close(theirs, ours, subject.tolerance(largest(ours))):
-            if name.startswith("inputs"):
-                return only("inputs mixed up", what="coefficients", how=name.removeprefix("inputs "))
-            if name.startswith("("):
-                return only("wired otherwise", what="coefficients", how=name)
-            return only(name, what="coefficients")
-    if C.size <= UNITS:
-        units, own = responses(subject, spec, x), own_responses(subject, spec, x, tuple(range(P)), tuple(range(P)))
-        room = subject.tolerance(largest(own))
-        said = explain(units, own, AXES, room, "coefficients")
-        if said:
-            return said
-        how = _permuted(units, own, room)
-        if how:
-            return only("wired otherwise", what="coefficients of (output, input)", how=how)
-    summed = np.abs(theirs.sum(axis=2) - subject.edges(spec, x).sum(axis=2)).max(axis=0)
-    wrong = np.flatnonzero(summed > subject.tolerance(1.0)).tolist()
-    return only("wired otherwise", what="outputs", how=f"{wrong} of {spec.n_outputs} are wrong")
 
 
 def responses(subject: Subject, spec: LayerSpec, x: FloatArray) -> FloatArray:

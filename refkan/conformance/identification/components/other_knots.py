@@ -12,10 +12,11 @@ def _breakpoints(spec: LayerSpec) -> FloatArray:
     return spec.knots[:, spec.degree : spec.knots.shape[1] - spec.degree]
 
 
-def _equal(low: FloatArray, high: FloatArray, intervals: int, degree: int) -> FloatArray:
-    """Equally spaced knots on domains [low, high] (P,), continued beyond the ends."""
-    h = (high - low) / max(intervals, 1)
-    return np.asarray(low[:, None] + h[:, None] * np.arange(-degree, intervals + degree + 1))
+def _equal(spec: LayerSpec, low: float, high: float) -> FloatArray:
+    """Equally spaced knots on one domain for all inputs, continued beyond its ends."""
+    h = (high - low) / spec.intervals
+    row = low + h * np.arange(-spec.degree, spec.intervals + spec.degree + 1)
+    return np.asarray(row + 0 * spec.knots)
 
 
 def _with_exterior(spec: LayerSpec, left: FloatArray, right: FloatArray) -> FloatArray:
@@ -78,10 +79,8 @@ OF_ALL_INPUTS: dict[str, Callable[[LayerSpec], FloatArray]] = {
     ),
     "taken to the mean of the domains of all inputs": lambda s: _onto(s, *s.domains.mean(axis=0)),
     "equally spaced on the smallest domain that holds those of all inputs": lambda s: _equal(
-        np.full(s.n_inputs, s.domains[:, 0].min()), np.full(s.n_inputs, s.domains[:, 1].max()), s.intervals, s.degree
+        s, s.domains[:, 0].min(), s.domains[:, 1].max()
     ),
-    "equally spaced on the domain of input 0": lambda s: _equal(
-        *(np.full(s.n_inputs, end) for end in s.domains[0]), s.intervals, s.degree
-    ),
+    "equally spaced on the domain of input 0": lambda s: _equal(s, *s.domains[0]),
 }
 """Knots of an input that depend on other inputs, in words."""

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from refkan.base import FloatArray
-from refkan.conformance.identification.components.functions import FUNCTIONS
-from refkan.conformance.identification.components.recursions import recursions
+from refkan.conformance.identification.components.other_functions import FUNCTIONS
+from refkan.conformance.identification.components.other_recursions import recursions
 from refkan.conformance.identification.explanations import explain
+from refkan.conformance.identification.functions.pieces_in_use import nature
 from refkan.conformance.identification.knots_in_use import Sampled, intervals_of, names_of, offsets_in_use, recursion
 from refkan.conformance.identification.known_maps import factor_in_words, in_words, lower_formats, numbers
-from refkan.conformance.identification.pieces_in_use import nature
 from refkan.conformance.identification.reported import Difference, close, factor_of, largest, measured, only
 from refkan.conformance.identification.subject import BLOCK, Subject
 

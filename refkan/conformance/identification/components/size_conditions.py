@@ -1,6 +1,7 @@
 """Conditions on sizes: in which layers a difference shows, told from those in which it does not."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 
@@ -11,6 +12,14 @@ class Sizes(NamedTuple):
     inputs: int
     samples: int
     coefficients: int
+
+
+BOUNDS = (2, 3, 4, 5, 8, 16)
+"""Numbers of inputs and outputs beyond which something may change."""
+
+
+def _more_than(axis: str, n: int, sizes: Sizes) -> bool:
+    return int(getattr(sizes, axis)) > n
 
 
 CONDITIONS: dict[str, Callable[[Sizes], bool]] = {
@@ -33,8 +42,7 @@ CONDITIONS: dict[str, Callable[[Sizes], bool]] = {
     "one sample": lambda s: s.samples == 1,
     "more inputs than outputs": lambda s: s.inputs > s.outputs,
     "fewer inputs than outputs": lambda s: s.inputs < s.outputs,
-    **{f"more than {n} inputs": lambda s, n=n: s.inputs > n for n in (2, 3, 4, 5, 8, 16)},
-    **{f"more than {n} outputs": lambda s, n=n: s.outputs > n for n in (2, 3, 4, 5, 8, 16)},
+    **{f"more than {n} {axis}": partial(_more_than, axis, n) for axis in ("inputs", "outputs") for n in BOUNDS},
 }
 """What may tell layers with a difference from those without: adding a condition is adding a line."""
 
