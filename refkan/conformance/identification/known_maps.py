@@ -82,7 +82,8 @@ def factor_in_words(x: FloatArray, k: FloatArray) -> str:
     room = FITTED * largest(k)
     fits = []
     for name, function in FACTORS.items():
-        v = function(x)
+        with np.errstate(all="ignore"):  # of functions that are not finite at some of these points
+            v = function(x)
         if not np.isfinite(v).all() or np.ptp(v) == 0:
             continue
         w = fitted(np.stack([v, np.ones_like(v)], axis=1), k, room)

@@ -58,7 +58,7 @@ NAMED |= {name: (of_layer(trial.layer), trial.hint) for name, trial in TRIALS.it
 
 def _bank():
     for number, (name, layer) in enumerate(LAYERS):
-        yield f"asked {number}", Known(lambda layer=layer: adapter_of(layer), (re.escape(name) + ":",))
+        yield f"{name} ({number})", Known(lambda layer=layer: adapter_of(layer), (re.escape(name) + ":",))
     for pattern, layer in SAID.items():
         yield pattern, Known(lambda layer=layer: adapter_of(layer), (pattern,))
     for layer, patterns in ALL_SAID.items():
