@@ -17,7 +17,7 @@ import numpy as np
 from refkan.base import Array, FloatArray, Frozen, IntArray
 from refkan.conformance.cases import LayerSpec, generator, round_to
 from refkan.conformance.cases.truths.quantities import LATEST
-from refkan.conformance.identification.components.other_knots import EXTERIOR
+from refkan.conformance.identification.components.other_knots import OF_ONE_INPUT
 from refkan.conformance.identification.reported import Difference, close, fitted, largest, only
 
 EVALUATIONS = 20
@@ -166,10 +166,12 @@ class Sampled(Frozen):
 
 
 def listed_knots(inside: Sampled) -> FloatArray | None:
-    """The first line of the table of exterior knots on which the functions are B-splines; None if there is none."""
-    for listed in EXTERIOR.values():
+    """The first line of the table of knots on which the functions are B-splines; None if there is none."""
+    for listed in OF_ONE_INPUT.values():
         (knots,) = listed(inside.spec)
-        if inside.agrees(recursion(knots, inside.spec.order, inside.x)).all():
+        functions = recursion(knots, inside.spec.order, inside.x)
+        is_another = largest(functions - inside.right) > inside.off / 2
+        if is_another and inside.agrees(functions).all():
             return knots
     return None
 

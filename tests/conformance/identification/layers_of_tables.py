@@ -163,6 +163,15 @@ OF_TABLES = {
     "coefficients mixed up: coefficient gradients: each is a combination of itself and its neighbours": (
         of_coefficient_gradients(lambda G: (2 * G + np.roll(G, 1, axis=2) + np.roll(G, -1, axis=2)) / 4)
     ),
+    r"wrong derivative: input gradients: they are those at x \+ 0.001$": altered(
+        "pull_back", before=lambda layer, x, dy, k=1: (np.asarray(x) + 1e-3, dy, k)
+    ),
+    "wrong derivative: input gradients: the mean over samples is subtracted from each": of_input_gradients(
+        lambda layer, x, G: G - G.mean(axis=0)
+    ),
+    "gradient not linear: coefficient gradients .* 0.001 times the signs of the coefficients are added": altered(
+        "coefficient_gradient", lambda layer, G, x, dy: G + 1e-3 * np.sign(layer.C)
+    ),
     # Gauss-Newton matrices
     "wrong derivative: .*: only entries of two coefficients of one edge are not zero": of_matrix(
         lambda H, J: H * np.kron(np.eye(len(H) // (len(H) // 6)), np.ones((len(H) // 6,) * 2))
@@ -199,6 +208,9 @@ OF_TABLES = {
         lambda layer, B, p, x, k=0: (
             B * np.where((x >= layer.t[p][layer.order]) & (x < layer.t[p][layer.order + 1]), 2, 1)[:, None]
         ),
+    ),
+    "other functions: functions are the first derivatives of the B-splines": altered(
+        "basis", before=lambda layer, p, x, k=0: (p, x, k + 1 if layer.order > 2 and k == 0 else k)
     ),
     "degree fixed: splines have degree 4 instead of 3, one more in other degrees, too": OneDegreeMore,
     # knots

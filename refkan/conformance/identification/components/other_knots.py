@@ -65,6 +65,13 @@ EXTERIOR: dict[str, Callable[[LayerSpec], FloatArray]] = {
 }
 """Exterior knots in words."""
 
+OF_ONE_INPUT: dict[str, Callable[[LayerSpec], FloatArray]] = {
+    **EXTERIOR,
+    "those mirrored": lambda s: (s.knots[:, :1] + s.knots[:, -1:] - s.knots)[:, ::-1],
+    "those mirrored in the middle of the domain": lambda s: (s.domains.sum(axis=1)[:, None] - s.knots)[:, ::-1],
+}
+"""Knots of an input in words."""
+
 OF_ALL_INPUTS: dict[str, Callable[[LayerSpec], FloatArray]] = {
     "those of input 0 for all inputs": lambda s: s.knots[:1] + 0 * s.knots,
     "those of the last input for all inputs": lambda s: s.knots[-1:] + 0 * s.knots,

@@ -18,9 +18,10 @@ from refkan.conformance.identification.knots_in_use import (
     knots_of,
     listed_knots,
     recursion,
+    true_rows,
 )
 from refkan.conformance.identification.known_maps import numbers
-from refkan.conformance.identification.reported import Difference, close, factor_of, only
+from refkan.conformance.identification.reported import Difference, close, factor_of, largest, only
 from refkan.conformance.identification.subject import Subject
 
 SMALLEST_ROUNDING = 2.0**-36
@@ -186,6 +187,21 @@ def _rounded(subject: Subject, inside: Sampled) -> list[Difference]:
     return rounded_in_one_place(inside)
 
 
+def _listed_knots(subject: Subject, inside: Sampled) -> list[Difference]:
+    """B-splines on knots that a table lists."""
+    used = listed_knots(inside) if subject.eps <= FINE and inside.spec.degree else None
+    return [] if used is None else compared(used, inside.spec)
+
+
+def _derivatives(subject: Subject, inside: Sampled) -> list[Difference]:
+    """Derivatives of the B-splines in their place."""
+    for k, words in ((1, "first"), (2, "second")):
+        rows = true_rows(inside.spec.knots[0], inside.spec.order, inside.x, k)
+        if inside.spec.degree > k and close(rows, inside.theirs, 2.0**-36 * largest(rows)):
+            return only("other functions", what=f"functions are the {words} derivatives of the B-splines")
+    return []
+
+
 def _knots(subject: Subject, inside: Sampled) -> list[Difference]:
     """B-splines on other knots."""
     spec = inside.spec
@@ -208,6 +224,8 @@ Question = Callable[[Subject, Sampled], list[Difference]]
 EXACT_QUESTIONS: tuple[Question, ...] = (
     pieces_in_force,
     _rounded,
+    _listed_knots,
+    _derivatives,
     recursions.small_errors,
     recursions.rearranged,
     recursions.rearranged_locally,

@@ -15,7 +15,7 @@ import numpy as np
 from refkan.base import FloatArray
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.identification.gradients.derivatives_asked import Derivatives
-from refkan.conformance.identification.gradients.relations import ENOUGH, lengths_of_inputs
+from refkan.conformance.identification.gradients.relations import ENOUGH, ORDERS, lengths_of_inputs
 from refkan.conformance.identification.knots_in_use import ends_of, names_of, offsets_in_use, places, terms, true_rows
 from refkan.conformance.identification.known_maps import factor_in_words
 from refkan.conformance.identification.reported import close, fitted, largest
@@ -165,6 +165,33 @@ def _by_powers(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float
     return ""
 
 
+def _at_shifted_points(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
+    """The shift e of points x + e at which derivatives are right, by Newton's method."""
+    e = 0.0
+    for _ in range(SHIFTS):
+        slope, at = _true_derivatives(d.spec, d.x + e, d.order + 1), _true_derivatives(d.spec, d.x + e, d.order)
+        e += float(((theirs - at) * slope).sum()) / max(float((slope * slope).sum()), 1e-300)
+    shifted = _true_derivatives(d.spec, d.x + e, d.order)
+    if abs(e) < 2.0**-30 or not close(theirs, shifted, room):  # so near that quotients are not
+        return ""
+    return f"they are those at x {'+' if e > 0 else '-'} {abs(e):.4g}"
+
+
+def _combined(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
+    """The combination of values, slopes and second derivatives of edges."""
+    edges = {f"their {ORDERS[k]}": _true_derivatives(d.spec, d.x, k) for k in range(3)}
+    A = np.stack([edge.ravel() for edge in edges.values()], axis=1)
+    w = fitted(A, theirs.ravel(), 64 * room)
+    if w is None or largest(w - np.eye(3)[d.order]) < 2.0**-16:
+        return ""
+    terms = [f"{v:.4g} times {name}" for name, v in zip(edges, w, strict=True) if abs(v) > 2.0**-24]
+    return f"of edges they are {' plus '.join(terms)}"
+
+
+SHIFTS = 6
+"""Steps of Newton's method."""
+
+
 def _quotients(d: Derivatives, theirs: FloatArray, ours: FloatArray, room: float) -> str:
     """The step of difference quotients, if those of the layer's own values or slopes are closer than derivatives."""
     error, steps = theirs - ours, list(STEPS)
@@ -195,6 +222,8 @@ QUESTIONS: dict[Question, str] = {
     _by_formula: "wrong derivative",
     _by_denominators: "wrong derivative",
     _by_powers: "wrong derivative",
+    _combined: "wrong derivative",
+    _at_shifted_points: "wrong derivative",
     _quotients: "finite differences",
     _by_unknown_factor: "wrong derivative",
 }

@@ -11,10 +11,11 @@ explained by rearrangements and factors.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray
+from refkan.base import FloatArray, Frozen
 from refkan.conformance.cases import LARGEST_ROUNDING, PARTS, reweighted
 from refkan.conformance.identification.explanations import placed
 from refkan.conformance.identification.gradients.derivatives_asked import GRADIENTS, Derivatives
@@ -172,86 +173,136 @@ def of_inputs_with_parts(subject: Subject) -> list[Difference]:
     return []
 
 
+class Asked(Frozen):
+    """Gradients of one model, asked again and again; `first` are those for the cotangents dy."""
+
+    d: Derivatives
+    model: Any
+    dy: FloatArray
+    first: FloatArray
+
+    def __call__(self, dy: FloatArray) -> FloatArray:
+        """The answer for other cotangents."""
+        return self.d.answer(dy, x=self.d.x, model=self.model)
+
+    @property
+    def size(self) -> float:
+        """The size of the first answer."""
+        return largest(self.first)
+
+    @property
+    def room(self) -> float:
+        """By how much answers of that size may differ by rounding."""
+        return self.d.subject.tolerance(self.size)
+
+    def whole(self, dy: FloatArray) -> FloatArray:
+        """Derivatives of the layer's own function."""
+        return self.d.whole(dy, np.ones(self.d.x.shape))
+
+    def told(self, name: str, how: str) -> list[Difference]:
+        """A difference of these gradients."""
+        return only(name, what=self.d.owner, how=how)
+
+
 def _calls_and_sums(d: Derivatives) -> list[Difference]:
     """Repeated calls, and linearity in the cotangents."""
-    subject = d.subject
-    spec = d.spec
-    owner = d.owner
-    x = d.x
-    equal = np.array_equal
-    dy, two = np.random.default_rng(5).integers(-8, 9, (2, len(x), spec.n_outputs)) / 4.0
-    moved, model = x[::-1] + 2.0**-6, subject.build(spec)
+    dy, two = np.random.default_rng(5).integers(-8, 9, (2, len(d.x), d.spec.n_outputs)) / 4.0
+    told, asked = _of_calls(d, dy)
+    return told or _of_sums(asked, two)
 
-    def asked(dy: FloatArray, at: FloatArray = x) -> FloatArray:
-        return d.answer(dy, x=at, model=model)
 
-    def told(name: str, how: str) -> list[Difference]:
-        return only(name, what=owner, how=how)
-
-    fresh, model = asked(dy), subject.build(spec)
-    subject.raw(model, moved, spec.n_outputs)
-    called = asked(dy)
-    other = asked(dy, moved)
-    first = asked(dy)
-    again = asked(dy)
-    if equal(other, first) and not equal(fresh, first):
-        return told("stale gradient", "those of samples of an earlier call")
-    if equal(called, other) and not equal(called, first):
-        return told("stale gradient", "those of the samples at which values were computed")
+def _of_calls(d: Derivatives, dy: FloatArray) -> tuple[list[Difference], Asked]:
+    """How gradients depend on earlier calls, of values and of gradients at other samples."""
+    subject, equal = d.subject, np.array_equal
+    moved, model = d.x[::-1] + 2.0**-6, subject.build(d.spec)
+    fresh, model = d.answer(dy, x=d.x, model=model), subject.build(d.spec)
+    subject.raw(model, moved, d.spec.n_outputs)
+    called, other, first, again = (d.answer(dy, x=at, model=model) for at in (d.x, moved, d.x, d.x))
+    asked = Asked(d, model, dy, first)
     bad = int((~np.isfinite(first)).sum())
-    if bad:
-        return only("not finite", what=owner, count=bad, total=first.size)
-    size = largest(first)
-    room = subject.tolerance(size)
-    if largest(again - first) > room:
-        added = again - first
-        more = asked(dy) - again
-        share = factor_of(more, added)
-        if share > 0 and close(more, share * added, room * 4):  # g = r g + own, r = share
-            times = "" if abs(share - 1) < 1e-6 else f"{share:.4g} times "
-            return told("gradients accumulate", f"each call adds to {times}those of the previous calls")
-        model = subject.build(spec)
-        asked(dy, moved)
-        if equal(asked(dy), first):
-            return told("stale gradient", "they differ after a call at other samples")
-        return not_equal(f"{owner} in two calls", first, again)
+    told = list[Difference]()
+    if equal(other, first) and not equal(fresh, first):
+        told = asked.told("stale gradient", "those of samples of an earlier call")
+    elif equal(called, other) and not equal(called, first):
+        told = asked.told("stale gradient", "those of the samples at which values were computed")
+    elif bad:
+        told = only("not finite", what=d.owner, count=bad, total=first.size)
+    elif largest(again - first) > asked.room:
+        told = _changed(asked, again, moved)
+    return told, asked
+
+
+def _changed(asked: Asked, again: FloatArray, moved: FloatArray) -> list[Difference]:
+    """How gradients of two calls with the same arguments differ."""
+    d, dy, first = asked.d, asked.dy, asked.first
+    added = again - first
+    more = asked(dy) - again
+    share = factor_of(more, added)
+    if share > 0 and close(more, share * added, asked.room * 4):  # g = r g + own, r = share
+        times = "" if abs(share - 1) < 1e-6 else f"{share:.4g} times "
+        return asked.told("gradients accumulate", f"each call adds to {times}those of the previous calls")
+    model = d.subject.build(d.spec)
+    d.answer(dy, x=moved, model=model)
+    if np.array_equal(d.answer(dy, x=d.x, model=model), first):
+        return asked.told("stale gradient", "they differ after a call at other samples")
+    return not_equal(f"{d.owner} in two calls", first, again)
+
+
+def _of_sums(asked: Asked, two: FloatArray) -> list[Difference]:
+    """Whether gradients add up over cotangents, and grow with them; if not, what is wrong."""
+    dy, first, room, spec = asked.dy, asked.first, asked.room, asked.d.spec
     other, both = asked(two), asked(dy + two)
     left = largest(first + other - both)
-    adds_up = left <= max(room * 4, 2.0**-18 * size)  # rounding is reported for single entries
-    seen = SCALES if subject.eps < 2.0**-30 else ()
+    adds_up = left <= max(room * 4, 2.0**-18 * asked.size)  # rounding is reported for single entries
+    seen = SCALES if asked.d.subject.eps < 2.0**-30 else ()
     scales = [s for s in seen if largest(asked(s * dy) - s * first) > s * room * 4]
     if adds_up and not scales:
         return []
     if close(first, other, room):
-        of_sum = close(first, d.whole(np.ones(dy.shape), np.ones(x.shape)), room * 64)
-        return told("cotangent ignored", "they are those of the sum of outputs" if of_sum else "all are equal")
+        of_sum = close(first, asked.whole(np.ones(dy.shape)), room * 64)
+        return asked.told("cotangent ignored", "they are those of the sum of outputs" if of_sum else "all are equal")
     still = asked(0 * dy)
     if still.any():
-        k = factor_of(still, spec.coefficients) if still.ndim == 3 else 0.0
-        known = still.ndim == 3 and close(still, k * spec.coefficients, 1e-6 * largest(still))
-        how = f"{k:.6g} times the coefficients are added" if known else "they are not zero for dy = 0"
-        return told("gradient not linear", how)
-    s = scales[0] if adds_up else 4.0
-    scaled, opposite = asked(s * dy), asked(-dy)
-    zeros = flushed(owner, first, d.whole(dy, np.ones(x.shape)) if first.ndim == 3 else first, room * len(x))
-    if zeros:
-        return zeros
-    if s == 4 and left < LARGEST_ROUNDING * size and close(scaled, 4 * first, 8 * left):
-        return rounded_gradients(owner, left / size, np.stack([first, other, both]))
+        return asked.told("gradient not linear", _added(still, spec.coefficients))
+    right = asked.whole(dy)
+    zeros = flushed(asked.d.owner, first, right if first.ndim == 3 else first, room * len(dy))
+    scaled = asked(4.0 * dy)
+    if zeros or adds_up:
+        return zeros or _limited(asked, scales[0], asked(scales[0] * dy), right)
+    if left < LARGEST_ROUNDING * asked.size and close(scaled, 4 * first, 8 * left):
+        return rounded_gradients(asked.d.owner, left / asked.size, np.stack([first, other, both]))
+    return _limited(asked, 4.0, scaled, right, both)
+
+
+def _added(still: FloatArray, C: FloatArray) -> str:
+    """What is added to gradients, as they are for dy = 0, in words."""
+    for words, known in {"the coefficients": C, "the signs of the coefficients": np.sign(C)}.items():
+        k = factor_of(still, known) if still.shape == C.shape else 0.0
+        if k and close(still, k * known, 1e-6 * largest(still)):
+            return f"{k:.6g} times {words} are added"
+    return "they are not zero for dy = 0"
+
+
+def _limited(
+    asked: Asked, s: float, scaled: FloatArray, right: FloatArray, most: FloatArray | None = None
+) -> list[Difference]:  # fmt: skip
+    """How gradients are clipped or mapped, by those of s dy and, by default the same, the largest."""
+    first, room = asked.first, asked.room
+    most = scaled if most is None else most
     norm, of_scaled = (float(np.sqrt((g * g).sum())) for g in (first, scaled))
-    limited = np.linalg.norm(asked(SCALES[1] * dy)) < 2.0**-8 * norm  # smaller where it is not
-    most = both if s == 4 else scaled
+    limited = np.linalg.norm(asked(SCALES[1] * asked.dy)) < 2.0**-8 * norm  # smaller where it is not
     low, high = float(most.min()), float(most.max())
     if s > 1 and limited and (first * scaled).sum() > 0.999 * norm * of_scaled and of_scaled < 0.975 * s * norm:
-        return told("gradient clipped", f"scaled down to a norm of {of_scaled:.6g} at most")
+        return asked.told("gradient clipped", f"scaled down to a norm of {of_scaled:.6g} at most")
     if s > 1 and ((most >= high - room).sum() > 1 or (most <= low + room).sum() > 1):
-        return told("gradient clipped", f"clipped at {low:.6g} and {high:.6g}")
-    each_mapped = mapped(owner, first, d.whole(dy, np.ones(x.shape)), 64 * room)
+        return asked.told("gradient clipped", f"clipped at {low:.6g} and {high:.6g}")
+    each_mapped = mapped(asked.d.owner, first, right, 64 * room)
     if each_mapped:
         return each_mapped
+    opposite = asked(-asked.dy)
     sign = "the opposite" if close(first, -opposite, room) else "something else"
     sign = "the same" if close(first, opposite, room) else sign
-    return told("gradient not linear", f"{s:.4g} dy gives {of_scaled / norm:.4g} times as much, -dy {sign}")
+    return asked.told("gradient not linear", f"{s:.4g} dy gives {of_scaled / norm:.4g} times as much, -dy {sign}")
 
 
 ASKS: dict[str, Question] = {

@@ -52,6 +52,15 @@ TURNED: dict[str, Callable[[FloatArray], FloatArray]] = {
 }
 """What may replace an array (N, M) with numbers of each sample, in words."""
 
+OF_SAMPLES = {
+    "the mean over samples": "each sample has the mean over samples",
+    "less the mean over samples": "the mean over samples is subtracted from each",
+    "those of the first sample": "all samples have those of the first",
+    "the mean in each sample": "each input has the mean over inputs",
+    "divided by their length": "they are divided by their norm",
+}
+"""What becomes of the right derivatives of all samples, by lines of `TURNED`."""
+
 ORDERS = ("values", "first derivatives", "second derivatives", "third derivatives")
 
 Rows = Callable[[int], FloatArray]
@@ -167,6 +176,8 @@ def _alternatives(d: Derivatives) -> Iterator[tuple[str, FloatArray]]:
             others = "do not depend on the direction", f"are those along another direction: {words}"
             yield f"they {others[words != 'one everywhere']}", d.whole(dy, turn(along))
         yield f"they are those of other cotangents: {words}", d.whole(turn(dy), along)
+    for name, words in OF_SAMPLES.items() if d.order else ():
+        yield words, TURNED[name](d.whole(dy, along))
     if d.order and d.inside:  # what chain rules of other variables than x multiply and divide by
         low, high = ends_of(d.spec, places(d.spec, d.x))
         for words, length in {"the length of the interval of x": high - low, **lengths_of_inputs(d.spec)}.items():

@@ -295,6 +295,9 @@ def _of_others(batch: Batch, x: FloatArray, rows: IntArray, y: FloatArray, right
     apart = np.abs(y[rows[:BLOCK], None] - right[None, : 4 * BLOCK]).max(axis=2)
     if (apart.min(axis=1) <= near).all():
         return f"those of other samples, the first that of row {int(apart[0].argmin())}"
+    k = factor_of(y[rows], right[rows])
+    if close(y[rows], k * right[rows], near):
+        return f"{k:.6g} times theirs"
     m = places(spec, x)
     for words, step in (("before", -1), ("after", 1)):
         beside = np.clip(rows + step, 0, len(x) - 1)

@@ -56,6 +56,7 @@ FOLLOW = (
     (BLURRED, ("rounding errors", "end interval unused")),  # what rounded points look like on other knots
     (("basis not normalised", "shifted denominators"), ("constant factor",)),  # which it is on equally spaced knots
     (("knots rounded", "float16 knots", "bfloat16 knots"), ("other knots",)),
+    (("exterior knots", "other knots", "knots rounded", "equal spacing assumed"), ("other functions",)),
     (("left limit at knots",), ("left end open",)),  # the knot at which alone it shows on clamped ones
 )
 """Differences that follow from others."""
