@@ -107,10 +107,11 @@ def accumulate_pairs(
         sums, t = out[n, b].reshape(-1), T[b].reshape(-1)
         if n != before:
             before, cell, runs = n, -1, 0
-            for s in range(n_samples):
-                samples[s], cells[s] = s, start[s, p] * dim_right + start_right[s, p_right]
-                runs += cells[s] != cell
-                cell = cells[s]
+            for sample in range(n_samples):
+                samples[sample] = sample
+                cells[sample] = start[sample, p] * dim_right + start_right[sample, p_right]
+                runs += cells[sample] != cell
+                cell = cells[sample]
             if n_samples >= 2 * counts.shape[0] and n_samples < SHORT_RUN * runs:
                 sort_by_key(cells, counts, samples)
         for low in range(0, n_samples, PRODUCTS):
