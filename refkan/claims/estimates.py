@@ -140,7 +140,7 @@ def _ends(at_least: float | None, at_most: float | None) -> tuple[float, float]:
 
 def estimate(
     name: str,
-    values: Mapping[int, float],
+    values: Mapping[int, float | bool],
     statistic: Statistic = "median",
     *,
     over: Mapping[int, float] | None = None,
@@ -207,7 +207,7 @@ def estimate(
     return Estimate(name, value, low, high, unit, *bounds, published, tuple(values), method, cost)
 
 
-def _rows(values: Mapping[int, float], over: Mapping[int, float] | None, statistic: Statistic) -> Any:
+def _rows(values: Mapping[int, float | bool], over: Mapping[int, float] | None, statistic: Statistic) -> Any:
     """Return the numbers of both runs as rows, in the order of the seeds of the first."""
     if over is None:
         return np.array([checked_numbers("values", values, statistic)])
@@ -219,7 +219,7 @@ def _rows(values: Mapping[int, float], over: Mapping[int, float] | None, statist
 
 def shown_by_tables(
     name: str,
-    values: Mapping[int, float],
+    values: Mapping[int, float | bool],
     *,
     over: Mapping[int, float] | None = None,
     at_least: float | None = None,

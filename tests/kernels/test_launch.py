@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numba
@@ -73,7 +74,8 @@ def launched_types(monkeypatch, *runs, modules=(bsplines, local_basis, pieces, v
             patch.setattr(module, "launch" if hasattr(module, "launch") else "launch_real", record)
         with rk.use_engine("fast"):
             for run in runs:
-                run()
+                with suppress(OverflowError):  # of what was left out: memory holds any numbers
+                    run()
     return types
 
 

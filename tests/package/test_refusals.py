@@ -75,7 +75,10 @@ test_what_functions_of_users_take_and_return = refusals(
 test_samples_that_do_not_fit_a_network = refusals(
     (lambda: rk.LeastSquares(NET, X, X), r"y must have shape \(N, 1\) for Network.*; got \(6, 2\)"),
     (lambda: rk.LeastSquares(NET, X[:, :1], X[:, :1]), r"x must have shape \(N, 2\) for Network.*; got \(6, 1\)"),
-    (lambda: rk.LeastSquares(len, X, X), "TypeError: net must be a network, .*, that offers vjp; got builtin"),
+    (
+        lambda: rk.LeastSquares(len, X, X),
+        "TypeError: net must be a network, .*, that offers vjp or jacobian; got builtin",
+    ),
 )
 
 test_breakpoints_and_domains_are_told_as_given = refusals(

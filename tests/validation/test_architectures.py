@@ -1,6 +1,5 @@
 """W1, X1 and X2: fair contestants, criteria computed from errors under every reading, mistakes that show."""
 
-
 import numpy as np
 import pytest
 

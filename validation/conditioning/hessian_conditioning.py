@@ -53,6 +53,9 @@ def answer(size: RunSize, progress: Progress = silent) -> list[Verdict]:
 
 
 RATIO, EXPONENT = "least ratio over n and r", "least exponent of n over r"
+BEYOND = 1e-9
+"""By how much a ratio must exceed 1, and an exponent 0: more than by rounding."""
+
 COST = "one seed takes 50 s of processor time"
 
 
@@ -69,7 +72,7 @@ def besides(by_series: Ratios) -> list[Beside]:
 
 def asked(by_series: Ratios) -> tuple[Estimate, ...]:
     """The ratio is above 1 and grows with n; a single layer does not depend on chance."""
-    bounds, made = {RATIO: 1.0, EXPONENT: 0.0}, []
+    bounds, made = {RATIO: 1.0 + BEYOND, EXPONENT: BEYOND}, []
     for cell in besides(by_series):
         if {series.place for series in by_series} == {LAYER}:
             made.append(exactly(cell.cell, cell.values[0], at_least=bounds[cell.cell]))

@@ -154,9 +154,9 @@ class LeastSquares(OnSamples):
     weights: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        if not hasattr(self.net, "vjp"):
+        if not (hasattr(self.net, "vjp") or hasattr(self.net, "jacobian")):
             came = type(self.net).__name__
-            raise TypeError(f"net must be a network, called as net(theta, x), that offers vjp; got {came}")
+            raise TypeError(f"net must be a network, called as net(theta, x), that offers vjp or jacobian; got {came}")
         x, y = _real("x", self.x), _real("y", self.y)
         if x.shape[0] and (y.shape[0] != x.shape[0] or y.shape[1] == 0):
             raise ValueError(f"y must have shape (N, Q), N = {x.shape[0]} as x has, Q >= 1; got {y.shape}")

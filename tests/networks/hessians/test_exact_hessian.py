@@ -118,6 +118,9 @@ def test_a_loss_of_anything_but_a_network_has_no_matrices():
         def __call__(self, theta, x):
             return x @ theta[:, None]
 
+        def vjp(self, theta, x):
+            return self(theta, x), lambda dy: (x.T @ dy[:, 0], dy @ theta[None])
+
     problem = rk.LeastSquares(Line(), [[1.0]], [[2.0]])
     for call in (problem.gauss_newton, problem.hessian, problem.ntk, problem.jacobian):
         with pytest.raises(TypeError, match="matrices of a loss need a refkan Network; got net of type Line"):
