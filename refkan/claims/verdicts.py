@@ -19,7 +19,7 @@ SIGNATURE = b"\x89PNG"
 
 
 class Figure(Checked):
-    """A picture of the report: PNG bytes with a name (letters, digits, hyphens) and a caption.
+    """A picture of the report: PNG bytes with a name (letters, digits, hyphens, underscores) and a caption.
 
     Examples
     --------
@@ -37,8 +37,8 @@ class Figure(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not re.fullmatch("[A-Za-z0-9-]+", self.name):
-            raise ValueError(f"name must be letters, digits and hyphens; got {self.name!r}")
+        if not re.fullmatch("[A-Za-z0-9_-]+", self.name):
+            raise ValueError(f"name must be letters, digits, hyphens and underscores; got {self.name!r}")
         if not self.png.startswith(SIGNATURE):
             raise ValueError(f"png must be the bytes of a PNG picture; got {short(self.png[:20])}: use from_matplotlib")
 
