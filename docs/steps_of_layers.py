@@ -51,10 +51,7 @@ def find_pieces(x, cells, origins, guide, halvings, places, n_pieces, outside, m
     """The search of `polynomial_layer.forward` by itself, block by block."""
     for first in range(0, x.shape[0], cells.shape[1]):
         z = x[first : first + cells.shape[1]]
-        polynomial_layer.find_cells(z, cells, m)
-        if halvings >= 0:
-            polynomial_layer.search_cells(z, guide, halvings, places, n_pieces, m)
-        polynomial_layer.locate(z, origins, n_pieces, places, outside, m, u, v)
+        polynomial_layer.locate(z, cells, origins, guide, halvings, places, n_pieces, outside, m, u, v)
 
 
 def search(sweep: PolynomialSweep | SortedSweep) -> Callable[[], object]:

@@ -295,7 +295,7 @@ CALLS = (
     "hessians.gauss_newton(net, theta, x, path='sparse')",
     "hessians.gauss_newton(net, theta, x, path='dense')",
     "hessians.hessian(net, theta, x, x[:, :1])",
-    "hessians.hessian_vector(net, theta, x, x[:, :1], theta)",
+    "products.hessian_vector(net, theta, x, x[:, :1], theta)",
 )
 
 
@@ -305,6 +305,7 @@ def peaks():
     code = f"""
 import tracemalloc, numpy as np, refkan as rk
 from refkan import hessians
+from refkan.networks.hessians import products
 def run(N, call):
     x = np.random.default_rng(0).uniform(size=(N, 2))
     net, theta = rk.kan([2, 8, 1], 4, 6).initialize(np.random.default_rng(0), x[:100])
