@@ -831,6 +831,8 @@ class Layer:
             return built((self.N, self.Q), self.value)
         if quantity == "coefficient-gradients":
             return built(self.shapes["coefficients"], self.coefficient_gradient)
+        if quantity == "jvp":
+            return built((self.N, self.Q), self.jvp)
         order = ORDERS[quantity]
         return built((self.N, self.P), lambda index: self.input_gradient(*index, order))
 
@@ -849,6 +851,19 @@ class Layer:
         gradient = total(self.variables, slopes)
         return gradient * self.direction.at((s, p)) if order == 2 else gradient
 
+    def jvp(self, index):
+        """The derivative of an output along the direction in all inputs."""
+        s, q = index
+        terms = [self.direction.at((s, p)) * self.edge(s, q, p, 1) for p in range(self.P)]
+        return total(self.variables, terms)
+
+    def is_compared(self, quantity, index):
+        """Whether an entry is a derivative that exists: of a jvp, in all inputs."""
+        if quantity not in ORDERS:
+            return True
+        inputs = range(self.P) if quantity == "jvp" else index[1:]
+        return all(self.exists(index[0], p, ORDERS[quantity]) for p in inputs)
+
     def exists(self, s, p, order):
         """Whether all B-splines have a continuous derivative there."""
         low, high = self.regions[s][p]
@@ -862,7 +877,7 @@ PARTS = {
     "node-scale": lambda Q, P: (Q,),
     "bias": lambda Q, P: (Q,),
 }
-ORDERS = {"input-gradients": 1, "second-derivatives": 2}
+ORDERS = {"input-gradients": 1, "jvp": 1, "second-derivatives": 2}
 QUANTITIES = ("values", "coefficient-gradients", *ORDERS)
 
 
@@ -923,7 +938,7 @@ def compare(layer, quantity, result, maps):
         result = gradient(maps.get("coefficients"), result, wanted.shape, layer.variables)
     require(result.shape == wanted.shape, f"the result has shape {result.shape}, the formula {wanted.shape}")
     for index in indices(wanted.shape):
-        if quantity in ORDERS and not layer.exists(*index, ORDERS[quantity]):
+        if not layer.is_compared(quantity, index):
             continue
         entry = result.at(index)
         require(isinstance(entry, Polynomial), f"entry {list(index)} is no number")

@@ -8,7 +8,7 @@ import numpy as np
 from refkan.conformance.programs.fields import numbers
 from refkan.conformance.programs.fields.numbers import Exact, Field
 from refkan.conformance.programs.fields.signs import RefusedError
-from refkan.conformance.programs.fields.undefined import Undefined
+from refkan.conformance.programs.fields.undefined import NAN, Undefined
 
 Array = Any
 """A NumPy array: of objects for floats, of bool or int64 otherwise."""
@@ -39,6 +39,8 @@ exp = elementwise(numbers.exp)
 tanh = elementwise(numbers.tanh)
 sigmoid = elementwise(numbers.sigmoid)
 silu = elementwise(numbers.silu)
+erf = elementwise(numbers.erf)
+gelu = elementwise(numbers.gelu)
 absolute = elementwise(abs)
 
 
@@ -52,9 +54,9 @@ def _is_undefined(kinds: tuple[str, ...]) -> Callable[[Any], bool]:
 
 
 is_nan = elementwise(_is_undefined(("nan",)))
-is_infinite = elementwise(_is_undefined(("inf", "-inf")))
-floor = elementwise(lambda v: v.field.number(v.floor()))
-ceil = elementwise(lambda v: v.field.number(-(-v).floor()))
+is_infinite = elementwise(_is_undefined(("inf", "-inf", "inf or -inf")))
+floor = elementwise(lambda v: v.floored())
+ceil = elementwise(lambda v: -(-v).floored())
 truncated = elementwise(lambda v: v.field.number(v.truncated()))
 sign = elementwise(lambda v: v.field.number(v.sign()))
 
@@ -67,14 +69,14 @@ def rounded(v: Any) -> Any:
     return v.field.number(k - 1 if is_half and k % 2 else k)
 
 
-def maximum(a: Any, b: Any) -> Any:
-    """Return the larger number of each pair."""
-    return np.where(np.greater_equal(a, b), a, b)
+def pairwise(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Array]:
+    """Return the function of arrays that applies a function to each pair of entries."""
+    over = np.frompyfunc(function, 2, 1)
+    return lambda a, b: np.asarray(over(a, b), object)
 
 
-def minimum(a: Any, b: Any) -> Any:
-    """Return the smaller number of each pair."""
-    return np.where(np.less_equal(a, b), a, b)
+maximum = pairwise(lambda a, b: a if a is NAN or a >= b else b)  # b may be nan, too: nothing is >= nan
+minimum = pairwise(lambda a, b: a if a is NAN or a <= b else b)
 
 
 def clamp(a: Array, low: Any = None, high: Any = None) -> Array:
@@ -89,8 +91,40 @@ def remainder(a: Any, b: Any) -> Any:
     return a - b * floor(np.asarray(a / b, object))
 
 
+def _refuse_undefined(*arrays: Any, of: str) -> None:
+    if any(isinstance(v, Undefined) for a in arrays for v in np.ravel(a)):
+        raise RefusedError(f"{of} with numbers that are nan or infinite")
+
+
+def ordered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a comparison by the total order of floats, in which nan is the largest number: it refuses nan."""
+
+    def compared(a: Any, b: Any) -> Any:
+        _refuse_undefined(a, b, of="a comparison by total order")
+        return function(a, b)
+
+    return compared
+
+
+def as_integers(a: Array, low: int, high: int) -> Array:
+    """Convert to integers of a type, which does not wrap around; those that are not known stay as they are.
+
+    Raises
+    ------
+    RefusedError
+        If an entry is not in [low, high].
+    """
+    if a.dtype == object and any(isinstance(v, Exact) and v.is_unknown_integer() for v in a.flat):
+        return a
+    whole = integers(a) if a.dtype == object else a.astype(np.int64)
+    if whole.size and (whole.min() < low or whole.max() > high):
+        raise RefusedError("an integer beyond its type")
+    return whole
+
+
 def counted(ordered: Array, values: Array, right: bool) -> Array:
     """Count the numbers of `ordered` (..., K) that are smaller than each of `values`, or not larger if `right`."""
+    _refuse_undefined(ordered, values, of="a search")
     before = np.less_equal if right else np.less
     ordered = ordered.reshape((1,) * np.ndim(values) + (-1,)) if ordered.ndim == 1 else ordered[..., None, :]
     return before(ordered, np.asarray(values)[..., None]).sum(axis=-1)
@@ -106,10 +140,12 @@ def along(shape: Sequence[int], axis: int, index: Array) -> tuple[Any, ...]:
 def added_at(target: Array, index: Any, values: Array, accumulate: bool = True) -> Array:
     """Return a copy of an array with values added to, or put in place of, the entries at an index."""
     out = target.copy()
+    positions = np.arange(out.size).reshape(out.shape)[index]
     if not accumulate:
+        if np.unique(positions).size < positions.size:
+            raise RefusedError("several numbers put in one place, of which any may stay")
         out[index] = values
         return out
-    positions = np.arange(out.size).reshape(out.shape)[index]
     flat = out.reshape(-1)
     for position, value in zip(positions.ravel(), np.broadcast_to(values, positions.shape).ravel(), strict=True):
         flat[position] = flat[position] + value
@@ -130,6 +166,7 @@ def order_of(a: Array, axis: int, descending: bool = False) -> Array:
                 k -= 1
         return np.array(positions)
 
+    _refuse_undefined(a, of="sorting")
     moved = np.moveaxis(a, axis, -1)
     order = np.array([sorted_row(row) for row in moved.reshape(-1, moved.shape[-1])], np.int64)
     return np.moveaxis(order.reshape(moved.shape), -1, axis)

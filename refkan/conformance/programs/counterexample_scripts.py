@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.cases.specs import attribute
 from refkan.conformance.programs.fields.signs import Interval
@@ -18,6 +19,21 @@ CALLS = {
     "second-derivatives": "adapter.second(model, x, dy, direction)",
 }
 """The call that returns each quantity."""
+
+TANGENTS = (
+    "{0}.jvp(lambda z: adapter.call(model, z), (adapter.tensor(x),), (adapter.tensor(direction),))[1]",
+    "{0}.jvp(lambda z: model.function(model.coefficients, z{1}), (x,), (direction,))[1]",
+)
+"""The same of the jvp, in PyTorch and in JAX."""
+
+
+def _call(adapter: Adapter, quantity: str, has_parts: bool) -> str:
+    if quantity != "jvp":
+        return CALLS[quantity]
+    of_torch, of_jax = TANGENTS
+    if isinstance(adapter, TorchAdapter):
+        return of_torch.format("adapter.torch.func")
+    return of_jax.format("adapter.jax", ", parts=model.parts" if has_parts else "")
 
 
 def script(
@@ -59,7 +75,7 @@ def script(
             f"outside={spec.outside!r}{parts})",
             f"adapter = {made.__qualname__}()",
             "model = adapter.built(spec)",
-            f"print({CALLS[quantity]}[{', '.join(map(str, counterexample.index))}], "
+            f"print(float({_call(adapter, quantity, bool(spec.parts))}[{', '.join(map(str, counterexample.index))}]), "
             f"'in place of', {float(counterexample.formula)!r})",
         )
     )

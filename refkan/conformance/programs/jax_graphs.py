@@ -35,8 +35,9 @@ def traced(function: Callable[..., Any], examples: Sequence[Any], others: Sequen
     jax = needed("prove", "jax", "jax")
     try:
         program = jax.make_jaxpr(function)(*examples)
-    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
-        raise RefusedError(f"JAX cannot trace the layer: {str(error).strip().splitlines()[0]}") from error
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise RefusedError(f"JAX cannot trace the layer: {first}") from error
     if others:
         evaluate = needed("prove", "jax.extend.core", "jax").jaxpr_as_fun(program)
         (result,) = evaluate(*jax.tree.leaves(others))
@@ -62,34 +63,48 @@ def _moved(equation: Any, operands: Sequence[Any]) -> list[Any]:
     first, *others = operands
     flat = np.asarray(first).reshape(-1)
     positions = np.arange(flat.size).reshape(np.shape(first))
-    moved = equation.primitive.bind(positions, *others, **equation.params)
+    params = dict(equation.params)
+    filling = params.get("fill_value")
+    if filling is not None:
+        params["fill_value"] = -1
+    moved = equation.primitive.bind(positions, *others, **params)
     results = moved if equation.primitive.multiple_results else [moved]
-    return [_taken(flat, np.asarray(where)) for where in results]
+    return [_taken(flat, np.asarray(where), filling) for where in results]
 
 
-def _taken(flat: Any, where: Any) -> Any:
+def _taken(flat: Any, where: Any, filling: Any) -> Any:
     outside = (where < 0) | (where >= flat.size)
     if not outside.any():
         return flat[where]
     if flat.dtype != object:
         raise RefusedError("integers gathered from outside of an array")
-    taken = flat[np.where(outside, 0, where)]
-    return np.where(outside, np.array(NAN, object), taken)
+    taken = flat[np.where(outside, 0, where)] if flat.size else np.zeros(where.shape, object)
+    return np.where(outside, np.array(NAN if filling is None else filling, object), taken)
 
 
 def _scattered(equation: Any, operands: Sequence[Any]) -> Any:
-    """The operand with updates put in place or added; where, is what JAX does with one update at a time."""
+    """The operand with updates put in place or added.
+
+    Where, is what JAX does: the gradient of a scattered sum, in each update, is the entry at its position. It is 0 for
+    updates that are dropped.
+    """
     operand, indices, updates = operands
     accumulate = equation.primitive.name in ("scatter-add", "scatter_add")
     out = np.array(operand, object).reshape(-1)
-    zeros = np.zeros(np.shape(operand))
+    jax, add = needed("prove", "jax", "jax"), needed("prove", "jax.lax", "jax").scatter_add_p
     params = {**equation.params, "unique_indices": False, "indices_are_sorted": False}
-    add = needed("prove", "jax.lax", "jax").scatter_add_p
-    for k, value in enumerate(np.asarray(updates).reshape(-1)):
-        one = np.zeros(np.size(updates))
-        one[k] = 1.0
-        put = add.bind(zeros, indices, one.reshape(np.shape(updates)), **_of_addition(params, add))
-        for position in np.flatnonzero(np.asarray(put)):
+    zeros, numbered = np.zeros(np.shape(operand)), np.arange(1.0, out.size + 1)
+
+    def scattered(values: Any) -> Any:
+        return add.bind(zeros, indices, values, **_of_addition(params, add))
+
+    (numbers,) = jax.vjp(scattered, np.zeros(np.shape(updates)))[1](numbered.reshape(zeros.shape))
+    positions = np.asarray(numbers).reshape(-1).astype(int) - 1
+    kept = positions[positions >= 0]
+    if not accumulate and np.unique(kept).size < kept.size:
+        raise RefusedError("several numbers put in one place, of which any may stay")
+    for position, value in zip(positions, np.asarray(updates).reshape(-1), strict=True):
+        if position >= 0:
             out[position] = out[position] + value if accumulate else value
     return out.reshape(np.shape(operand))
 
@@ -178,6 +193,7 @@ PRIMITIVES: Mapping[str, Callable[..., Any]] = {
     "round": lambda a, **_: arrays.rounded(a),
     "exp": lambda a, **_: arrays.exp(a),
     "tanh": lambda a, **_: arrays.tanh(a),
+    "erf": lambda a, **_: arrays.erf(a),
     "logistic": lambda a, **_: arrays.sigmoid(a),
     "stop_gradient": lambda a, **_: a,
     "eq": _plain(np.equal),
@@ -186,8 +202,8 @@ PRIMITIVES: Mapping[str, Callable[..., Any]] = {
     "le": _plain(np.less_equal),
     "gt": _plain(np.greater),
     "ge": _plain(np.greater_equal),
-    "lt_to": _plain(np.less),
-    "le_to": _plain(np.less_equal),
+    "lt_to": _plain(arrays.ordered(np.less)),
+    "le_to": _plain(arrays.ordered(np.less_equal)),
     "and": lambda a, b, **_: a & b,
     "or": lambda a, b, **_: a | b,
     "xor": lambda a, b, **_: a ^ b,
@@ -197,6 +213,8 @@ PRIMITIVES: Mapping[str, Callable[..., Any]] = {
     "iota": lambda shape, dimension, **_: np.broadcast_to(
         np.arange(shape[dimension]).reshape([-1 if k == dimension else 1 for k in range(len(shape))]), shape
     ),
+    "stack": lambda *parts, axis, **_: np.stack(parts, axis),
+    "unstack": lambda a, axis, **_: list(np.moveaxis(a, axis, 0)),
     "concatenate": lambda *parts, dimension, **_: np.concatenate(parts, dimension),
     "pad": _padded,
     "dot_general": _dot,
@@ -249,8 +267,15 @@ def run(program: Any, field: Field, inputs: Sequence[Any]) -> list[Any]:
 
     for equation in jaxpr.eqns:
         operands = [value_of(atom) for atom in equation.invars]
-        for variable, result in zip(equation.outvars, _results(field, equation, operands), strict=True):
-            values[variable] = _checked(field, result, variable.aval, equation)
+        try:
+            results = _results(field, equation, operands)
+            for variable, result in zip(equation.outvars, results, strict=True):
+                values[variable] = _checked(field, result, variable.aval, equation)
+        except RefusedError:
+            raise
+        except Exception as error:
+            where = f"{equation.primitive.name}{_line_of(equation)}"
+            raise RefusedError(f"{type(error).__name__}: {error} ({where})") from error
     return [value_of(atom) for atom in jaxpr.outvars]
 
 
@@ -272,7 +297,7 @@ def _results(field: Field, equation: Any, operands: list[Any]) -> Sequence[Any]:
     try:
         result = operation(*operands, **params)
     except RefusedError as error:
-        raise RefusedError(f"{error} ({name}{_line_of(equation)})") from error
+        raise error.within(f"{name}{_line_of(equation)}") from error
     return result if equation.primitive.multiple_results else [result]
 
 
@@ -309,27 +334,36 @@ def _cond(field: Field, params: Mapping[str, Any], operands: list[Any]) -> list[
     return run(branches[number], field, operands[1:])
 
 
+SEVERAL_ROUNDINGS = (
+    "reduce_sum", "reduce_prod", "cumsum", "dot_general", "integer_pow", "pow", "rem", "scatter-add", "scatter_add",
+)  # fmt: skip
+"""Primitives that round more than once in a lower format, in an order that is not theirs to say."""
+
 CONTROL = {"scan": _scan, "while": _while, "cond": _cond}
 
 
 def _typed(field: Field, array: Any, dtype: Any) -> Any:
     """An array as numbers of the field, integers or truth values, by the type that it has in JAX."""
-    kind = np.dtype(dtype).kind if np.dtype(dtype).kind in "biuf" else "f"  # bfloat16 is of kind V
+    kind = np.dtype(dtype).kind if np.dtype(dtype).kind in "biufc" else "f"  # bfloat16 is of kind V
+    if kind == "c":
+        raise RefusedError("complex numbers")
     if kind == "f":
         array = array if array.dtype == object else array.astype(np.float64)
         return arrays.lifted(field, array)
-    if array.dtype == object:
-        array = arrays.integers(array)
-    return array.astype(bool if kind == "b" else np.int64)
+    if kind == "b":
+        return array.astype(bool)
+    return arrays.as_integers(array, np.iinfo(dtype).min, np.iinfo(dtype).max)
 
 
 def _checked(field: Field, result: Any, aval: Any, equation: Any) -> Any:
     name = equation.primitive.name
     array = np.asarray(result)
     if array.shape != tuple(aval.shape):
-        raise AssertionError(f"{name} has shape {array.shape} here and {tuple(aval.shape)} in JAX")
+        raise RefusedError(f"a result of shape {array.shape} in place of {tuple(aval.shape)} ({name})")
     array = _typed(field, array, aval.dtype)
     if array.dtype == object and np.dtype(aval.dtype) != np.float64:
+        if name in SEVERAL_ROUNDINGS:
+            raise RefusedError(f"several roundings to a format below float64 ({name})")
         return arrays.elementwise(lambda v: _rounded(field, v, aval.dtype))(array)
     return array
 

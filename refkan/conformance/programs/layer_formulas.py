@@ -31,6 +31,7 @@ class Formulas:
             "coefficient-gradients": self.coefficient_gradients,
             "input-gradients": self.input_gradients,
             "second-derivatives": self.second_derivatives,
+            "jvp": self.jvp,
         }
         return methods[quantity]()
 
@@ -82,11 +83,19 @@ class Formulas:
 
     def input_gradients(self, derivative: int = 1) -> Any:
         """dx_sp = sum_q dy_sq node-scale_q (scale_qp sum_i C_qpi b_i'(x_sp) + base_qp silu'(x_sp)), or higher ones."""
+        return np.einsum("sq,sqp->sp", self.symbols.dy, self._slopes(derivative))
+
+    def _slopes(self, derivative: int) -> Any:
+        """Derivatives of all outputs in all inputs of a sample, (N, Q, P)."""
         symbols = self.symbols
         slopes = np.einsum("spi,qpi,qp->sqp", self.functions(derivative), symbols.coefficients, self._factors)
         if "base" in symbols.weights:
             slopes = slopes + _silu_derivative(symbols.x, derivative)[:, None, :] * self._bases
-        return np.einsum("sq,sqp->sp", symbols.dy, slopes)
+        return slopes
+
+    def jvp(self) -> Any:
+        """dy_sq = sum_p direction_sp dy_sq/dx_sp."""
+        return np.einsum("sp,sqp->sq", self.symbols.direction, self._slopes(1))
 
     def second_derivatives(self) -> Any:
         """The layer is a sum over inputs, so that its Hessian in x is diagonal."""

@@ -10,8 +10,9 @@ polynomials with rational coefficients, so that equality is decided without a to
 values of the variables, or there are values at which it does not.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import cycle, islice
 from os import PathLike
 from pathlib import Path
 from time import process_time
@@ -24,17 +25,19 @@ from refkan.base.json_data import to_bytes
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.programs.counterexample_scripts import script
+from refkan.conformance.programs.fields.rules import may_vanish
 from refkan.conformance.programs.fields.signs import RefusedError
 from refkan.conformance.programs.fields.undefined import Undefined
 from refkan.conformance.programs.layer_formulas import Formulas
 from refkan.conformance.programs.proof_certificates import certificate
-from refkan.conformance.programs.regions import Layer, layers
+from refkan.conformance.programs.regions import Batch, Layer, Sample, divided, layers
 from refkan.conformance.programs.traced_layers import Symbols, program_of
 
-QUANTITIES = ("values", "coefficient-gradients", "input-gradients", "second-derivatives")
+QUANTITIES = ("values", "coefficient-gradients", "input-gradients", "jvp", "second-derivatives")
 NEEDS = {
     "coefficient-gradients": "coefficients",
     "input-gradients": "inputs",
+    "jvp": "inputs",
     "second-derivatives": "second",
 }
 """The capability that a quantity takes."""
@@ -113,6 +116,8 @@ class Proof:
         Of processor time.
     adapter : Adapter or None
         The backend, whose layers `save` traces.
+    layers : tuple of Layer
+        With the regions that were run.
 
     Examples
     --------
@@ -126,6 +131,7 @@ class Proof:
     rounding: float | None = None
     seconds: float = field(default=0.0, compare=False)
     adapter: Adapter | None = field(default=None, compare=False, repr=False)
+    layers: tuple[Layer, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def holds(self) -> bool:
@@ -156,7 +162,8 @@ class Proof:
         for each in self.statements:
             if each.status == "proven":
                 proven.setdefault(each.layer, []).append(each.quantity)
-        write_atomically(Path(path), to_bytes(certificate(self.adapter, proven)))
+        named = [(layer, proven[layer.name]) for layer in self.layers if layer.name in proven]
+        write_atomically(Path(path), to_bytes(certificate(self.adapter, named)))
 
     def __str__(self) -> str:
         lines = [f"{self.title}: {self._summary()} in {self.seconds:.1f} s of processor time"]
@@ -198,42 +205,76 @@ def prove(adapter: Adapter, quick: bool = False) -> Proof:
     'a conversion to float: the program leaves exact arithmetic'
     """
     began = process_time()
+    proven_layers: list[Layer] = []
     statements: list[Statement] = []
     rounding: list[float] = []
     for layer in layers(adapter.capabilities, quick):
-        own = _statements(adapter, layer)
+        own, as_split = statements_of(adapter, layer)
         statements += own
+        proven_layers.append(as_split)
         if own[0].status == "proven":
             rounding.append(_rounding(adapter, layer.spec))
-    return Proof(adapter.title, tuple(statements), max(rounding, default=None), process_time() - began, adapter)
+    seconds = process_time() - began
+    largest = max(rounding, default=None)
+    return Proof(adapter.title, tuple(statements), largest, seconds, adapter, tuple(proven_layers))
 
 
-def _statements(adapter: Adapter, layer: Layer) -> list[Statement]:
-    """One statement for each quantity that the backend declares: run over all regions until one speaks against it."""
+MOST_SPLITS = 128
+"""Intervals of a layer that may be split, where a comparison of its program changes within."""
+
+
+def statements_of(adapter: Adapter, layer: Layer) -> tuple[list[Statement], Layer]:
+    """Return a statement for each quantity that the backend declares, and the layer with the regions that were run.
+
+    All regions are run until one speaks against a quantity. Where a comparison changes within an interval, the interval
+    is split there.
+    """
     declared = adapter.capabilities.derivatives
-    open_quantities = [name for name in QUANTITIES if name not in NEEDS or NEEDS[name] in declared]
+    named = [name for name in QUANTITIES if name not in NEEDS or NEEDS[name] in declared]
     ended: dict[str, Statement] = {}
-    covered = 0
-    for batch in layer.batches:
+    covered: list[Batch] = []
+    waiting, more, splits = list(layer.batches), list[Sample](), 0
+    while waiting or more:
+        if not waiting:
+            count = len(layer.batches[0])
+            waiting, more = [tuple(islice(cycle(more), count))], more[count:]
+        batch, *waiting = waiting
         symbols = Symbols.of(layer.spec, batch)
         formulas = Formulas(layer.spec, symbols)
-        for quantity in [name for name in open_quantities if name not in ended]:
+        samples = len({sample for each in covered for sample in each})
+        for quantity in [name for name in named if name not in ended]:
             try:
                 program = program_of(adapter, layer.spec, len(batch))
                 wrong = _difference(layer.spec, symbols, quantity, program(quantity, symbols), formulas.of(quantity))
             except RefusedError as error:
-                ended[quantity] = Statement(quantity, layer.name, "refused", covered, reason=str(error))
+                if error.split and splits < MOST_SPLITS:
+                    name, at = error.split
+                    smaller, parts = divided(batch, *symbols.place_of(name), at)
+                    waiting, more, splits = [smaller, *waiting], more + parts, splits + 1
+                    break
+                ended[quantity] = Statement(quantity, layer.name, "refused", samples, reason=str(error))
                 continue
             if wrong is not None:
                 shown = script(adapter, layer.spec, batch, quantity, wrong)
-                ended[quantity] = Statement(quantity, layer.name, "refuted", covered, wrong, script=shown)
-        covered += len(batch)
-    proven = {name: Statement(name, layer.name, "proven", covered) for name in open_quantities}
-    return [ended.get(name, proven[name]) for name in open_quantities]
+                ended[quantity] = Statement(quantity, layer.name, "refuted", samples, wrong, script=shown)
+        else:
+            covered.append(batch)
+    samples = len({sample for each in covered for sample in each})
+    proven = {name: Statement(name, layer.name, "proven", samples) for name in named}
+    return [ended.get(name, proven[name]) for name in named], replace(layer, batches=tuple(covered))
 
 
-DERIVATIVES = {"input-gradients": 1, "second-derivatives": 2}
+DERIVATIVES = {"input-gradients": 1, "jvp": 1, "second-derivatives": 2}
 """Quantities that are derivatives in x: they are compared where they exist."""
+
+
+def _is_compared(spec: LayerSpec, symbols: Symbols, quantity: str, index: tuple[int, ...]) -> bool:
+    """Whether an entry exists: the jvp of a sample where the derivatives in all of its inputs do."""
+    derivative = DERIVATIVES.get(quantity)
+    if derivative is None:
+        return True
+    inputs = range(spec.n_inputs) if quantity == "jvp" else index[1:]
+    return all(_exists(spec, symbols.x[index[0], p], p, derivative) for p in inputs)
 
 
 def _exists(spec: LayerSpec, x: Any, p: int, derivative: int) -> bool:
@@ -249,20 +290,19 @@ def _difference(spec: LayerSpec, symbols: Symbols, quantity: str, result: Any, f
     if result.shape != formula.shape:
         raise RefusedError(f"a result of shape {result.shape} in place of {formula.shape}")
     for index, wanted in np.ndenumerate(formula):
-        derivative = DERIVATIVES.get(quantity)
-        if derivative is not None and not _exists(spec, symbols.x[index], index[1], derivative):
+        if not _is_compared(spec, symbols, quantity, index):
             continue
         computed = result[index]
         samples = set() if quantity == "coefficient-gradients" else {index[0]}
         if isinstance(computed, Undefined):
-            at = dict.fromkeys(symbols.field.names, Fraction(1)) | symbols.field.inner_point()
+            at = symbols.field.inner_point()
             return Counterexample(index, symbols.named(at, wanted, samples), str(computed), wanted.at(at))
         if not computed.is_same(wanted):
             return _counterexample(symbols, index, samples, computed, wanted)
     return None
 
 
-POINTS = tuple(Fraction(k, 8) for k in (4, 3, 5, 2, 6, 1, 7))
+POINTS = tuple(Fraction(k, 8) for k in (4, 3, 5, 2, 6, 1, 7)) + tuple(Fraction(k, 97) for k in range(1, 97))
 """Fractions of an interval at which a difference is looked for; a polynomial vanishes at few of them."""
 
 
@@ -276,9 +316,9 @@ def _counterexample(
         for fraction in POINTS:
             at = {name: interval.point(fraction) for name, interval in field.intervals.items()}
             at |= {name: Fraction(1) for name in used if name not in at}
-            if difference.at(at):
+            if not may_vanish(field, difference.p, at):
                 return Counterexample(index, symbols.named(at, difference, samples), computed.at(at), wanted.at(at))
-    raise AssertionError("two different polynomials agree at all points tried")
+    raise RefusedError("whether two expressions in exp and sigmoid are equal")
 
 
 def _rounding(adapter: Adapter, spec: LayerSpec, count: int = 16) -> float:

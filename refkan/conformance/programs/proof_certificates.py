@@ -3,7 +3,7 @@
 The programs are traced again. Nothing in a certificate depends on how `prove` came to its verdict.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.programs.fields.signs import Interval
-from refkan.conformance.programs.regions import Layer, Region, layers
+from refkan.conformance.programs.regions import Layer, Region
 from refkan.conformance.programs.torch_graphs import PLACEMENT
 from refkan.conformance.programs.traced_layers import ENTRIES, program_of
 
@@ -24,14 +24,14 @@ PARAMETERS = (
 """Parameters of JAX's primitives that say what they compute; other ones say how, and the checker looks at types."""
 
 
-def certificate(adapter: Adapter, proven: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def certificate(adapter: Adapter, proven: Sequence[tuple[Layer, Sequence[str]]]) -> dict[str, Any]:
     """Return the certificate of statements.
 
     Parameters
     ----------
     adapter : TorchAdapter or JaxAdapter
-    proven : mapping of str to sequence of str
-        The quantities that are proven, by the names of layers.
+    proven : sequence of (Layer, sequence of str)
+        Layers with the regions that were run, and the quantities that are proven of each.
 
     Raises
     ------
@@ -39,10 +39,9 @@ def certificate(adapter: Adapter, proven: Mapping[str, Sequence[str]]) -> dict[s
         If nothing is proven, or the layer is not traced.
     """
     graphs: list[Any] = []
-    named = [layer for layer in layers(adapter.capabilities) if proven.get(layer.name)]
-    if not named:
+    if not proven:
         raise ValueError("a certificate must have statements; this proof has none that is proven")
-    written = [_layer(adapter, layer, proven[layer.name], graphs) for layer in named]
+    written = [_layer(adapter, layer, quantities, graphs) for layer, quantities in proven]
     return {"format": FORMAT, "layers": written, "graphs": graphs}
 
 

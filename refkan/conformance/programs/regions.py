@@ -16,6 +16,12 @@ from refkan.conformance.programs.fields.signs import Interval
 Region = Interval | Fraction
 """Where one input is: anywhere in an open interval, or at a point."""
 
+Sample = tuple[Region, ...]
+"""The region of each input."""
+
+Batch = tuple[Sample, ...]
+"""The samples of one run."""
+
 MOST_SAMPLES = 64
 """Samples of one run; layers with more combinations of regions take several runs."""
 
@@ -28,12 +34,12 @@ class Layer:
     ----------
     name : str
     spec : LayerSpec
-    batches : tuple of batches, each a tuple with the regions of the inputs of each sample
+    batches : tuple of Batch
     """
 
     name: str
     spec: LayerSpec
-    batches: tuple[tuple[tuple[Region, ...], ...], ...]
+    batches: tuple[Batch, ...]
 
 
 def regions_of(spec: LayerSpec, p: int, outside: bool, right_end: str, far: bool = False) -> list[Region]:
@@ -76,6 +82,22 @@ def knot_vector(kind: str, degree: int, intervals: int, domain: tuple[float, flo
     return [float(t) for t in a + (b - a) * np.clip(moved, None if kind != "clamped" else 0.0, None)]
 
 
+def divided(batch: Batch, number: int, p: int, at: Fraction) -> tuple[Batch, list[Sample]]:
+    """Split the interval of an input of a sample, and the same ones of others.
+
+    The batch with the parts below the point, and samples with the point and the parts above it, are returned.
+    """
+    region = batch[number][p]
+    low, high = region  # type: ignore[misc]  # an interval
+
+    def with_part(sample: Sample, part: Region) -> Sample:
+        return (*sample[:p], part, *sample[p + 1 :])
+
+    same = [sample for sample in batch if sample[p] == region]
+    below = tuple(with_part(s, Interval(low, at)) if s[p] == region else s for s in batch)
+    return below, [with_part(s, part) for part in (at, Interval(at, high)) for s in same]
+
+
 SIZES = {
     "one input, two outputs": (1, 2),
     "two inputs, three outputs": (2, 3),
@@ -97,7 +119,8 @@ def layers(capabilities: Capabilities, quick: bool = False) -> Iterator[Layer]:
     plain = kinds[0]
     for kind in kinds:
         for degree in degrees if not quick else [middle]:
-            yield _layer(capabilities, kind, degree, "one input, two outputs")
+            if degree > 0 or kind != "repeated":  # step functions have simple knots alone
+                yield _layer(capabilities, kind, degree, "one input, two outputs")
     for size in list(SIZES)[1:]:
         degree = min(degrees) if size == "as many inputs as functions" else middle
         yield _layer(capabilities, plain, degree, size)

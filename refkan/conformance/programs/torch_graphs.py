@@ -35,16 +35,29 @@ def traced(function: Callable[..., Any], examples: Sequence[Any], others: Sequen
     torch = needed("prove", "torch", "torch")
     tracer = needed("prove", "torch.fx.experimental.proxy_tensor", "torch")
     table = needed("prove", "torch._decomp", "torch").core_aten_decompositions()
+    compiled = needed("prove", "torch._dynamo.config", "torch").patch(error_on_nested_fx_trace=False)
     try:
-        graph = tracer.make_fx(function)(*examples)
+        with compiled:  # functions that are compiled elsewhere are traced as they are written
+            graph = tracer.make_fx(function)(*examples)
+        _fill_zeros(torch, graph)
         core = tracer.make_fx(torch.func.functionalize(graph), decomposition_table=table)(*examples)
-    except RuntimeError as error:
-        raise RefusedError(f"PyTorch cannot trace the layer: {str(error).strip().splitlines()[0]}") from error
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise RefusedError(f"PyTorch cannot trace the layer: {first}") from error
     if others:
         expected = function(*others)
         if not _are_close(graph(*others), expected, 0.0) or not _are_close(core(*others), expected, ROUNDING):
             raise RefusedError("the trace returns other numbers than the layer at inputs other than those traced")
+    core.graph.eliminate_dead_code()
     return core
+
+
+def _fill_zeros(torch: Any, graph: Any) -> None:
+    """Give memory to the zeros of forward differentiation, which have none: core operations would read it and crash."""
+    for node in graph.graph.nodes:
+        if node.target is torch.ops.aten._efficientzerotensor.default:
+            node.target = torch.ops.aten.zeros.default
+    graph.recompile()
 
 
 ROUNDING = 1e-12
@@ -123,30 +136,51 @@ def _result(field: Field, node: Any, value_of: Callable[[Any], Any]) -> Any:
     if operation is None:
         raise RefusedError(f"the operation {name}{_line_of(node)}")
     options = {key: value_of(value) for key, value in node.kwargs.items() if key not in PLACEMENT}
+    example = node.meta.get("val")
+    several = isinstance(example, list | tuple)
     try:
         result = operation(*value_of(node.args), **options)
+        if any(_is_lower(part.dtype) for part in (example if several else [example])):
+            _check_rounded_once(rest.partition(".")[0], options)
+        if several:
+            return [_typed(field, part, like) for part, like in zip(result, example, strict=True)]
+        return _typed(field, result, example)
     except RefusedError as error:
-        raise RefusedError(f"{error} ({name}{_line_of(node)})") from error
-    example = node.meta.get("val")
-    if isinstance(example, list | tuple):
-        return [_typed(field, part, like, name) for part, like in zip(result, example, strict=True)]
-    return _typed(field, result, example, name)
+        raise error.within(f"{name}{_line_of(node)}") from error
+    except Exception as error:
+        raise RefusedError(f"{type(error).__name__}: {error} ({name}{_line_of(node)})") from error
 
 
-def _typed(field: Field, array: Any, like: Any, name: str) -> Any:
+def _is_lower(dtype: Any) -> bool:
+    """Whether it is a format of floats below float64."""
+    return dtype.is_floating_point and dtype.itemsize < 8
+
+
+SEVERAL_ROUNDINGS = (
+    "sum", "mean", "prod", "cumsum", "mm", "bmm", "addmm", "pow", "fmod", "remainder", "index_put", "scatter_add",
+)  # fmt: skip
+"""Operations that round more than once in a lower format, in an order that is not theirs to say."""
+
+
+def _check_rounded_once(operation: str, options: Mapping[str, Any]) -> None:
+    if operation in SEVERAL_ROUNDINGS or "alpha" in options:
+        raise RefusedError("several roundings to a format below float64")
+
+
+def _typed(field: Field, array: Any, like: Any) -> Any:
     """An array in the type that the traced run has there: numbers of the field, integers or truth values."""
     array = np.asarray(array)
     if array.shape != tuple(like.shape):
-        raise AssertionError(f"{name} has shape {array.shape} here and {tuple(like.shape)} in PyTorch")
+        raise RefusedError(f"a result of shape {array.shape} in place of {tuple(like.shape)}")
     if like.dtype.is_floating_point:
         array = arrays.lifted(field, array)
-        if like.dtype.itemsize < 8:
-            return _rounded(field, array, like.dtype)
-        return array
-    kind = np.dtype(bool) if str(like.dtype) == "torch.bool" else np.dtype(np.int64)
-    if array.dtype == object:
-        array = arrays.integers(array)
-    return array.astype(kind)
+        return _rounded(field, array, like.dtype) if _is_lower(like.dtype) else array
+    if like.dtype.is_complex:
+        raise RefusedError("complex numbers")
+    if str(like.dtype) == "torch.bool":
+        return array.astype(bool)
+    bounds = needed("prove", "torch", "torch").iinfo(like.dtype)
+    return arrays.as_integers(array, bounds.min, bounds.max)
 
 
 def _rounded(field: Field, array: Any, dtype: Any) -> Any:

@@ -60,9 +60,15 @@ class Symbols:
         weights = {part: arrays.lifted(self.field, spec.part(part)) for part in spec.parts}
         return replace(self, coefficients=arrays.lifted(self.field, spec.coefficients), weights=weights)
 
+    def place_of(self, name: str) -> tuple[int, int]:
+        """Return the sample and the number of an input, by the name of its variable."""
+        s, p = next(place for place in np.ndindex(self.x.shape) if _name("x", place) == name)
+        return s, p
+
     def named(self, at: Mapping[str, Fraction], number: Exact, samples: set[int]) -> dict[str, Fraction]:
         """Return the values of the variables of a number, and the inputs of samples that are at points."""
-        used = {name for name, degree in zip(self.field.names, number.p.degrees(), strict=True) if degree}
+        degrees = zip(self.field.names, number.p.degrees(), strict=True)
+        used = {name for name, degree in degrees if degree and name not in self.field.functions}
         shown = {name: value for name, value in at.items() if name in used}
         for index, x in np.ndenumerate(self.x):
             if x.p.is_constant() and index[0] in samples:
@@ -156,7 +162,10 @@ class _TorchProgram:
                 return None
             return autograd(dx, leaf, direction, allow_unused=True)[0]
 
-        return {"values": values, "second-derivatives": second, "gradients": gradients}[quantity]
+        def jvp(x: Any, dy: Any, direction: Any) -> Any:
+            return self.torch.func.jvp(lambda z: self.adapter.call(self.model, z), (x,), (direction,))[1]
+
+        return {"values": values, "jvp": jvp, "second-derivatives": second, "gradients": gradients}[quantity]
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -195,7 +204,8 @@ class _TorchProgram:
         if entry is not None:
             result = result[entry]
         if result is None:  # the outputs do not depend on it
-            like = symbols.coefficients if quantity == "coefficient-gradients" else symbols.x
+            shapes = {"coefficient-gradients": symbols.coefficients, "jvp": symbols.dy}
+            like = shapes.get(quantity, symbols.x)
             return arrays.lifted(symbols.field, np.zeros(like.shape))
         return self.adapter.to_papers(result) if quantity == "coefficient-gradients" else result
 
@@ -249,6 +259,7 @@ class _JaxProgram:
             "values": lambda x, dy, direction, C, parts: values(x, C, parts),
             "input-gradients": lambda x, dy, direction, C, parts: input_gradient(x, dy, C, parts),
             "coefficient-gradients": lambda x, dy, direction, C, parts: coefficient_gradient(x, dy, C, parts),
+            "jvp": lambda x, dy, direction, C, parts: jax.jvp(lambda z: values(z, C, parts), (x,), (direction,))[1],
             "second-derivatives": lambda x, dy, direction, C, parts: jax.jvp(
                 lambda z: input_gradient(z, dy, C, parts), (x,), (direction,)
             )[1],
@@ -284,7 +295,8 @@ class _JaxProgram:
             examples, others = (
                 [*self._arrays_at(x), self.model.coefficients[0], parts] for x in _inputs(self.spec, self.count)
             )
-            self.programs[quantity] = jax_graphs.traced(self._function(quantity), examples, others)
+            with self.adapter.quick_compiler():
+                self.programs[quantity] = jax_graphs.traced(self._function(quantity), examples, others)
         return self.programs[quantity]
 
     def __call__(self, quantity: str, symbols: Symbols) -> Any:
@@ -301,8 +313,8 @@ class _NumpyProgram:
         self.adapter, self.spec = adapter, spec
 
     def __call__(self, quantity: str, symbols: Symbols) -> Any:
-        if quantity == "second-derivatives":
-            raise RefusedError("second derivatives of code that is not traced")
+        if quantity in ("second-derivatives", "jvp"):
+            raise RefusedError(f"{quantity} of code that is not traced")
         spec = replace(self.spec)
         for name, array in {"coefficients": symbols.coefficients, **symbols.weights}.items():
             object.__setattr__(spec, name, array)

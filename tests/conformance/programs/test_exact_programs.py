@@ -35,7 +35,8 @@ def test_a_right_layer_is_proven(kind):
     assert proof.holds
     assert not proof.refused
     assert proof.counterexample is None
-    assert {each.quantity for each in proof.statements} == {"values", "input-gradients", "coefficient-gradients"}
+    gradients = {"input-gradients", "coefficient-gradients", "jvp"}
+    assert {each.quantity for each in proof.statements} == {"values", *gradients}
     assert 0 < proof.rounding < 8
     assert "proven for all inputs in 9 regions and all coefficients" in str(proof)
 
@@ -87,6 +88,13 @@ def test_everything_that_the_plain_layers_declare_is_proven(kind):
     pytest.importorskip("torch" if kind is PlainTorch else "jax")
     proof = prove(kind())
     assert proof.holds, str(proof)
+
+
+def test_step_functions_have_no_repeated_knots():
+    names = [each.name for each in layers(PlainTorch.capabilities)]
+    assert any(name.startswith("degree 0, uniform") for name in names)
+    assert any(name.startswith("degree 1, repeated") for name in names)
+    assert not any(name.startswith("degree 0, repeated") for name in names)
 
 
 class OpenEnd(Torch):

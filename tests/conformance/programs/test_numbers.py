@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from refkan.conformance.programs.fields import numbers
 from refkan.conformance.programs.fields.numbers import Field
+from refkan.conformance.programs.fields.rules import may_vanish
 from refkan.conformance.programs.fields.signs import Interval, RefusedError, sign_on
 from refkan.conformance.programs.fields.undefined import NAN
 
@@ -94,21 +95,73 @@ def test_what_zero_over_zero_is_stays_undefined_until_it_is_dropped(field):
     assert (x * nothing) is NAN
     assert not nothing < x
     assert nothing != nothing
-    assert (x / 0).kind == "inf"
-    assert (-x / 0).kind == "-inf"
-    kinds = {"sum": x / 0 + 1, "difference": 1 - x / 0, "product": (x / 0) * -x, "with zero": (x / 0) * (x - x)}
-    kinds |= {"opposite": x / 0 - x / 0, "by coefficient": (x / 0) * field.variables["c"], "nan": NAN * (x / 0)}
+    assert (x / 0).kind == "inf or -inf"  # a zero of exact arithmetic has no sign
+    infinity = field.number(np.inf)
+    kinds = {"sum": infinity + 1, "difference": 1 - infinity, "product": infinity * -x, "with zero": infinity * (x - x)}
+    kinds |= {"opposite": infinity - infinity, "by coefficient": infinity * field.variables["c"]}
+    kinds |= {"nan": NAN * infinity, "over zero": infinity / 0, "two": x / 0 + x / 0, "signs": (x / 0) * -infinity}
     wanted = {"sum": "inf", "difference": "-inf", "product": "-inf", "with zero": "nan", "opposite": "nan"}
-    assert {name: value.kind for name, value in kinds.items()} == wanted | {
-        "by coefficient": "nan or inf",
-        "nan": "nan",
-    }
-    assert x / 0 > x
-    assert not x / 0 < 3
-    assert x > -x / 0
-    assert (x / (x / 0)).is_same(field.number(0))
+    wanted |= {"by coefficient": "nan or inf", "nan": "nan", "over zero": "nan or inf", "two": "nan or inf"}
+    assert {name: value.kind for name, value in kinds.items()} == wanted | {"signs": "inf or -inf"}
+    assert infinity > x
+    assert not infinity < 3
+    assert x > -infinity
+    assert x / infinity == 0
+    assert x / (x / 0) == 0
+    for undecided in (kinds["by coefficient"], x / 0, kinds["two"]):
+        with pytest.raises(RefusedError, match="nan or infinite"):
+            assert undecided > 0
     with pytest.raises(RefusedError, match="nan or infinite"):
-        assert kinds["by coefficient"] > 0
+        x / kinds["by coefficient"]
+
+
+def test_powers_of_what_is_no_number(field):
+    infinity = field.number(np.inf)
+    assert (NAN**0, infinity**0) == (1, 1)
+    assert NAN**2 is NAN
+    assert (infinity**2).kind == "nan or inf"
+    with pytest.raises(RefusedError):
+        infinity**-1
+
+
+def test_functions_of_infinities_are_their_limits(field):
+    infinity = field.number(np.inf)
+    assert numbers.exp(infinity) is infinity
+    assert (numbers.exp(-infinity), numbers.sigmoid(infinity), numbers.sigmoid(-infinity)) == (0, 1, 0)
+    assert (numbers.tanh(infinity), numbers.tanh(-infinity)) == (1, -1)
+    assert numbers.exp(NAN) is NAN
+    with pytest.raises(RefusedError, match="exp of a number"):
+        numbers.exp(field.variables["x"] / 0)
+
+
+def test_expressions_in_exp_and_sigmoid_are_equal_by_rules_or_differ_at_a_point(field):
+    x = field.variables["x"]
+    e, s = numbers.exp(-x), numbers.sigmoid(x)
+    slope = s + x * e / (1 + e) / (1 + e)  # of x/(1 + e), as it is differentiated
+    assert slope.is_same(s + x * s * (1 - s))
+    assert (numbers.exp(x) * e).is_same(field.number(1))
+    assert (numbers.exp(x) * (1 - s)).is_same(s)
+    assert not (e * s).is_same(s)
+    at = {"x": Fraction(1, 3)}
+    assert not may_vanish(field, (e * s - s).p, at)
+    assert may_vanish(field, (numbers.exp(2 * x) - numbers.exp(x) ** 2).p, at)  # which no rule knows
+
+
+def test_the_floor_on_a_half_line_is_a_variable_that_may_be_bounded():
+    field = Field({"x": Interval(None, Fraction(-1, 3)), "z": Interval(Fraction(1), None)}, [], n_functions=4)
+    below, above = (4 * field.variables[name] for name in "xz")
+    k, m = below.floored(), above.floored()
+    assert k < 0
+    assert k <= -1
+    assert m > 3
+    assert (k.is_unknown_integer(), (k + m - 2).is_unknown_integer(), below.is_unknown_integer()) == (True, True, False)
+    for undecided in (lambda: k < -3, lambda: m > 4, lambda: (below * below).floored()):
+        with pytest.raises(RefusedError):
+            undecided()
+    at = {"x": Fraction(-3, 8)}
+    assert k.at(at) == -2
+    assert may_vanish(field, (k + 2).p, at)
+    assert not may_vanish(field, (k + 1).p, at)
 
 
 def test_functions_are_equal_if_their_arguments_are(field):

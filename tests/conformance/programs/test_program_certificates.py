@@ -145,8 +145,8 @@ def test_certificates_that_are_written_are_accepted(kind):
     pytest.importorskip("flint")
     adapter = kind()
     layer = next(iter(layers(adapter.capabilities)))
-    quantities = ["values", "coefficient-gradients", "input-gradients", "second-derivatives"]
-    data = json.loads(json.dumps(certificate(adapter, {layer.name: quantities})))
+    quantities = ["values", "coefficient-gradients", "input-gradients", "jvp", "second-derivatives"]
+    data = json.loads(json.dumps(certificate(adapter, [(layer, quantities)])))
     words, text = verdicts(data)
     assert words == {"accepted"}, text
     assert "and outside" in text
@@ -158,7 +158,7 @@ def test_a_proof_is_saved(tmp_path):
     file = tmp_path / "proof.json"
     layer = next(iter(layers(SMALL)))
     statements = (Statement("values", layer.name, "proven", 9), Statement("input-gradients", layer.name, "refuted", 9))
-    proof = Proof("plain", statements, adapter=Torch())
+    proof = Proof("plain", statements, adapter=Torch(), layers=(layer,))
     proof.save(file)
     (written,) = json.loads(file.read_text())["layers"]
     assert [list(run["programs"]) for run in written["runs"]] == [["values"]]

@@ -11,8 +11,9 @@ from fractions import Fraction
 from typing import Any
 
 from refkan.base.extras import needed
+from refkan.conformance.programs.fields.rules import IN_FLOATS, reduced
 from refkan.conformance.programs.fields.signs import Interval, RefusedError, as_fraction, sign, sign_on
-from refkan.conformance.programs.fields.undefined import INFINITY, MINUS_INFINITY, NAN, NOT_FINITE, Undefined
+from refkan.conformance.programs.fields.undefined import INFINITY, MINUS_INFINITY, NAN, NOT_FINITE, UNSIGNED, Undefined
 
 
 class Field:
@@ -38,8 +39,9 @@ class Field:
         self.names = tuple(names)
         self.variables = {name: Exact(self, g) for name, g in zip(names, generators, strict=True)}
         self._spare = list(generators[len(names) - n_functions :])
-        self._functions: dict[tuple[str, str], Any] = {}
-        self._arguments: dict[str, tuple[str, Exact]] = {}
+        self._variables: dict[tuple[str, str], Any] = {}
+        self.functions: dict[str, tuple[str, Exact]] = {}
+        """Functions and arguments, by the names of the variables that stand for them."""
 
     def number(self, value: Any) -> "Exact | Undefined":
         """Return a number of Python, a float's exact value included, as a constant."""
@@ -54,18 +56,21 @@ class Field:
 
     def function(self, name: str, argument: "Exact") -> "Exact":
         """Return the variable that stands for a function of an argument."""
-        key = name, str(argument.p)
-        if key not in self._functions:
+        variable = self.known_function(name, argument)
+        if variable is None:
             if not self._spare:
                 raise RefusedError(f"too many different arguments of {name} and other functions")
-            variable = self._spare.pop()
-            self._functions[key] = variable
-            self._arguments[str(variable)] = (name, argument)
-        return Exact(self, self._functions[key])
+            variable = self._variables[name, str(argument.p)] = self._spare.pop()
+            self.functions[str(variable)] = (name, argument)
+        return Exact(self, variable)
+
+    def known_function(self, name: str, argument: "Exact") -> Any:
+        """Return the variable of a function as a polynomial, None if none stands for it yet."""
+        return self._variables.get((name, str(argument.p)))
 
     def stands_for(self, p: Any) -> "tuple[str, Exact] | None":
         """Return the function and argument of a variable made by `function`, None for other polynomials."""
-        return self._arguments.get(str(p))
+        return self.functions.get(str(p))
 
     def sign(self, p: Any) -> int:
         """Return the sign that a polynomial has for all values of its variables.
@@ -84,18 +89,38 @@ class Field:
             (k,) = used
             powers = {int(exponents[k]): as_fraction(q) for exponents, q in p.terms()}
             coefficients = tuple(powers.get(power, Fraction(0)) for power in range(max(powers) + 1))
-            return sign_on(coefficients, self.intervals[self.names[k]])
+            input_name = "" if self.names[k] in self.functions else self.names[k]
+            return sign_on(coefficients, self.intervals[self.names[k]], input_name)
         if p.total_degree() == 1:
             return self._sign_of_sum(p)
         raise RefusedError("a comparison of a polynomial in several inputs is undecided")
 
+    def unknown_floor(self, u: "Exact") -> "Exact | None":
+        """Return a variable for floor(u), u = a + b x with x on a half-line, None if u is something else.
+
+        It runs over the interval of its values.
+        """
+        used = [name for name, degree in zip(self.names, u.p.degrees(), strict=True) if degree]
+        interval = self.intervals.get(used[0]) if len(used) == 1 else None
+        if interval is None or u.p.total_degree() > 1 or None not in interval or used[0] in self.functions:
+            return None
+        ends = [None if end is None else u.at({used[0]: end}) for end in interval]
+        low, high = ends if u.at({used[0]: Fraction(1)}) > u.at({}) else ends[::-1]
+        half = Fraction(1, 2)
+        variable = self.function("floor", u)
+        self.intervals[str(variable)] = Interval(
+            None if low is None else math.floor(low) - half, None if high is None else math.ceil(high) - half
+        )
+        return variable
+
     def value_of(self, name: str, values: "Mapping[str, Fraction]") -> Fraction:
         """Return the value of a variable, of a function by its argument."""
-        if name not in self._arguments:
+        if name not in self.functions:
             return values.get(name, Fraction(0))
-        function, argument = self._arguments[name]
-        at = float(argument.at(values))
-        return Fraction(math.exp(at) if function == "exp" else 1 / (1 + math.exp(-at)))
+        function, argument = self.functions[name]
+        if function == "floor":
+            return Fraction(math.floor(argument.at(values)))
+        return Fraction(IN_FLOATS[function](float(argument.at(values))))
 
     def inner_point(self) -> "dict[str, Fraction]":
         """Return a point inside all intervals, by the names of inputs."""
@@ -166,17 +191,19 @@ class Exact:
         return self
 
     def __pow__(self, exponent: Any) -> Any:
+        if isinstance(exponent, Exact) and exponent.p.is_constant():
+            exponent = float(exponent.at({}))
         power = Fraction(exponent) if isinstance(exponent, int | float) else None
         if power is None or power.denominator != 1:
             raise RefusedError(f"a power with exponent {exponent}")
         if power < 0:
-            return 1 / self ** int(-power)
+            return (1 / self) ** int(-power)
         return Exact(self.field, self.p ** int(power))
 
     def __truediv__(self, other: Any) -> Any:
         other = self.field.number(other)
         if isinstance(other, Undefined):
-            return self.field.number(0) if other.is_infinite else other
+            return other.__rtruediv__(self)
         if other.p.is_zero():
             return self._over_zero()
         if other.p.is_constant():
@@ -190,9 +217,10 @@ class Exact:
         if self.p.is_zero():
             return NAN
         try:
-            return INFINITY if self.sign() > 0 else MINUS_INFINITY
+            self.sign()
         except RefusedError:
             return NOT_FINITE
+        return UNSIGNED
 
     def _over(self, other: "Exact") -> "Exact":
         """Divide by what is not constant: by 1 + exp(u), which is 1/sigmoid(-u), by exp(u), or without remainder."""
@@ -247,19 +275,37 @@ class Exact:
         return -self if self.sign() < 0 else self
 
     def is_same(self, other: Any) -> bool:
-        """Whether it is the same polynomial, which says more than that its values are equal at a point."""
-        return isinstance(other, Exact) and bool((self.p - other.p).is_zero())
+        """Whether it is the same polynomial by the rules of functions; equality at a point says less."""
+        return isinstance(other, Exact) and bool(reduced(self.field, self.p - other.p).is_zero())
 
     def floor(self) -> int:
         """Return the integer k with k <= value < k + 1 for all inputs."""
+        text = "a rounding to integers differs within an interval between knots"
         guess = self.at(self.field.inner_point())
         k = guess.numerator // guess.denominator
         try:
             if self >= k and self < k + 1:
                 return k
         except RefusedError as error:
-            raise RefusedError("a rounding to integers differs within an interval between knots") from error
-        raise RefusedError("a rounding to integers differs within an interval between knots")
+            raise RefusedError(text, error.split) from error
+        raise RefusedError(text)
+
+    def floored(self) -> "Exact":
+        """Return the floor: an integer, or, of an input on a half-line, a variable that stands for it."""
+        try:
+            return self.field.number(self.floor())  # type: ignore[return-value]
+        except RefusedError as error:
+            unknown = self.field.unknown_floor(self)
+            if unknown is None:
+                raise error
+            return unknown
+
+    def is_unknown_integer(self) -> bool:
+        """Whether it is a sum of floors on half-lines, times integers."""
+        field = self.field
+        used = [name for name, degree in zip(field.names, self.p.degrees(), strict=True) if degree]
+        are_floors = all(field.functions.get(name, ("", None))[0] == "floor" for name in used)
+        return bool(used) and are_floors and all(as_fraction(q).denominator == 1 for _, q in self.p.terms())
 
     def truncated(self) -> int:
         """Return the integer to which it is cut towards zero."""
@@ -276,6 +322,9 @@ class Exact:
             total += term
         return total
 
+    def __bool__(self) -> bool:
+        return self.sign() != 0
+
     def __int__(self) -> int:
         if not self.p.is_constant():
             raise RefusedError("a conversion of an input to an integer of Python")
@@ -291,7 +340,7 @@ class Exact:
 def sigmoid(u: Any) -> Any:
     """1/(1 + exp(-u)); of u and -u one is the variable, and sigmoid(-u) = 1 - sigmoid(u)."""
     if isinstance(u, Undefined):
-        return NAN
+        return _at_infinity(u, "sigmoid", 0, 1)
     if u.p.is_zero():
         return u.field.number(0.5)
     if u.p.leading_coefficient() < 0:
@@ -299,11 +348,34 @@ def sigmoid(u: Any) -> Any:
     return u.field.function("sigmoid", u)
 
 
+def _at_infinity(u: Undefined, name: str, left: Any, right: Any) -> Any:
+    """The limit of a function."""
+    if u is NAN:
+        return NAN
+    if not u.has_sign:
+        raise RefusedError(f"{name} of a number that is nan or infinite")
+    return right if u is INFINITY else left
+
+
 def exp(u: Any) -> Any:
     """The exponential function, a variable for each argument but 0."""
     if isinstance(u, Undefined):
-        return NAN
+        return _at_infinity(u, "exp", 0, INFINITY)
     return u.field.number(1) if u.p.is_zero() else u.field.function("exp", u)
+
+
+def opaque(name: str) -> Callable[[Any], Any]:
+    """Return a function that is a variable for each argument, with no rules."""
+
+    def function(u: Any) -> Any:
+        if isinstance(u, Undefined):
+            raise RefusedError(f"{name} of a number that is nan or infinite")
+        return u.field.number(0) if u.p.is_zero() else u.field.function(name, u)
+
+    return function
+
+
+erf, gelu = opaque("erf"), opaque("gelu")
 
 
 def tanh(u: Any) -> Any:

@@ -8,7 +8,22 @@ from typing import Any, NamedTuple
 
 
 class RefusedError(Exception):
-    """A program does what exact arithmetic cannot follow; the text names the operation."""
+    """A program does what exact arithmetic cannot follow; the text names the operation.
+
+    Parameters
+    ----------
+    text : str
+    split : (str, Fraction), optional
+        An input, and the point of its interval at which a comparison changes: on either side it is decided.
+    """
+
+    def __init__(self, text: str, split: "tuple[str, Fraction] | None" = None) -> None:
+        super().__init__(text)
+        self.split = split
+
+    def within(self, where: str) -> "RefusedError":
+        """Return the same with the operation in its text."""
+        return RefusedError(f"{self} ({where})", self.split)
 
 
 class Interval(NamedTuple):
@@ -64,7 +79,7 @@ def _divided(p: Polynomial, q: Polynomial) -> tuple[Polynomial, Polynomial]:
 
 
 @lru_cache(maxsize=4096)
-def sign_on(p: Polynomial, interval: Interval) -> int:
+def sign_on(p: Polynomial, interval: Interval, name: str = "") -> int:
     """Return the sign that a polynomial in one variable has on the whole of an open interval.
 
     By Sturm's theorem the number of different roots in (low, high] is V(low) - V(high), where V(x) is the number of
@@ -73,7 +88,7 @@ def sign_on(p: Polynomial, interval: Interval) -> int:
     Raises
     ------
     RefusedError
-        If it has a root inside.
+        If it has a root inside; if that is the only one, it is where the interval of the input `name` may be split.
 
     Examples
     --------
@@ -103,5 +118,6 @@ def sign_on(p: Polynomial, interval: Interval) -> int:
     if interval.high is not None and not _at(p, interval.high):
         roots -= 1  # it lies at the end, which is not inside
     if roots:
-        raise RefusedError("a comparison differs within an interval between knots")
+        only = (name, -chain[0][0] / chain[0][1]) if len(chain[0]) == 2 else None
+        raise RefusedError("a comparison differs within an interval between knots", only)
     return sign(_at(p, interval.point()))
