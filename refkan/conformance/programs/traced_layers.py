@@ -157,8 +157,8 @@ class _TorchProgram:
 
         def second(x: Any, dy: Any, direction: Any) -> Any:
             leaf = x.detach().requires_grad_()
-            dx = autograd(self.adapter.call(self.model, leaf), leaf, dy, create_graph=True)[0]
-            if not dx.requires_grad:
+            dx = autograd(self.adapter.call(self.model, leaf), leaf, dy, create_graph=True, allow_unused=True)[0]
+            if dx is None or not dx.requires_grad:
                 return None
             return autograd(dx, leaf, direction, allow_unused=True)[0]
 
