@@ -292,9 +292,9 @@ def test_a_layer_with_a_chart_needs_two_copies_wherever_it_is(monkeypatch):
 
 
 CALLS = (
-    "hessians.gauss_newton(net, theta, x, path='sparse')",
-    "hessians.gauss_newton(net, theta, x, path='dense')",
-    "hessians.hessian(net, theta, x, x[:, :1])",
+    "rk.hessians.gauss_newton(net, theta, x, path='sparse')",
+    "rk.hessians.gauss_newton(net, theta, x, path='dense')",
+    "rk.hessians.hessian(net, theta, x, x[:, :1])",
     "products.hessian_vector(net, theta, x, x[:, :1], theta)",
 )
 
@@ -304,7 +304,6 @@ def peaks():
     """Peak bytes of NumPy's allocations during each call, for few and many samples, in a process of their own."""
     code = f"""
 import tracemalloc, numpy as np, refkan as rk
-from refkan import hessians
 from refkan.networks.hessians import products
 def run(N, call):
     x = np.random.default_rng(0).uniform(size=(N, 2))
