@@ -1,22 +1,25 @@
 """Files from which an interrupted minimisation goes on, bit for bit."""
 
+import hashlib
 import io
 import os
 import time
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from refkan.base.array_types import Array
 from refkan.base.atomic_files import read_file, require_writable, sweep, write_atomically
-from refkan.base.long_runs.array_archives import digest_of, read_arrays
+from refkan.base.long_runs.array_archives import read_arrays
 
 PAUSE = 1.0
 """Seconds that pass at least between two writings of a file."""
 
-DIGEST = "digest"
-"""Name of the array that holds the SHA-256 of all others."""
+DIGITS = 64
+"""Of a SHA-256: the comment of the archive, with which a file ends, is that of all bytes before it."""
 
 ITERATE = ("theta", "value", "gradient")
 """Fields of the iterates "best" and "current"."""
@@ -30,8 +33,8 @@ class RunFile:
 
     The state is a mapping: "start", the parameters (n,) that the run began with; "rows" (steps + 1, 6), the fields of
     `History`; and three mappings, the fields of the iterates "best" and "current", and what the method has "carried"
-    from step to step. Their entries have names with a dot in the file: "best.theta". A digest of all arrays is stored
-    too, so that an altered file is refused.
+    from step to step. Their entries have names with a dot in the file: "best.theta". A digest ends the file, so that
+    one of which any byte was altered is refused.
 
     Parameters
     ----------
@@ -64,19 +67,12 @@ class RunFile:
             content = read_file(self.path)
         except FileNotFoundError:
             return None
-        try:
-            arrays = read_arrays(content)
-            stored = str(arrays.pop(DIGEST, "missing"))
-        except Exception as error:  # zipfile and NumPy raise many kinds for damaged files
+        if content != with_digest(content[:-DIGITS]):
             raise ValueError(
-                f"checkpoint must be a file that minimize wrote; {self.path} cannot be read ({error!r}): remove it, or "
-                "give another name"
-            ) from None
-        if stored != digest_of(arrays):
-            raise ValueError(
-                f"checkpoint {self.path} was altered or damaged: its contents do not match its digest; remove it, "
-                "or give another name"
+                f"checkpoint must be a file that minimize wrote, unaltered; {self.path} is another one, or was altered "
+                "or damaged: give another name, or remove it"
             )
+        arrays = read_arrays(content)
         configuration = str(arrays.pop("configuration", None))
         if configuration != self._configuration:
             raise ValueError(
@@ -119,7 +115,19 @@ class RunFile:
                 arrays |= {f"{name}.{entry}": np.asarray(part) for entry, part in value.items()}
             else:
                 arrays[name] = np.asarray(value)
-        stream = io.BytesIO()
-        np.savez(stream, **arrays, **{DIGEST: np.array(digest_of(arrays))})  # type: ignore[arg-type]
-        write_atomically(self.path, stream.getvalue())
+        write_atomically(self.path, sealed(arrays))
         self._written = time.monotonic()
+
+
+def sealed(arrays: Mapping[str, Array]) -> bytes:
+    """Return an .npz archive of arrays that ends in its digest."""
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)  # type: ignore[arg-type]
+    with zipfile.ZipFile(stream, "a") as archive:
+        archive.comment = b"0" * DIGITS  # makes room
+    return with_digest(stream.getvalue()[:-DIGITS])
+
+
+def with_digest(content: bytes) -> bytes:
+    """Return bytes with the SHA-256 of them."""
+    return content + hashlib.sha256(content).hexdigest().encode()
