@@ -226,7 +226,7 @@ def run_export(chosen: argparse.Namespace) -> int:
     if chosen.declare:
         cases = cases_for(cases, declared)
     if not cases:
-        raise ValueError(f"--select: no case has all of {chosen.select} in its key")
+        raise ValueError("--select and --declare leave no case to write: declare more, or select less")
     questions = [] if chosen.select else probes(chosen.dtype, declared)
     with named("DIR"):
         count = export(chosen.folder, cases, chosen.cases, questions, chosen.declare)

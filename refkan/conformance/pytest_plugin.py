@@ -56,5 +56,5 @@ def _parameters(name: str, config: Any) -> list[Any]:
             mark = parametrize_with_cases(made, None, config.getoption("--refkan-select"), known or ())
             out += mark.args[1]
         except (OSError, ValueError) as error:
-            raise pytest.UsageError(f"--refkan-expected-failures: {error}") from error
+            raise pytest.UsageError(f"--refkan-select, --refkan-expected-failures: {error}") from error
     return out

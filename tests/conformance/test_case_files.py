@@ -233,7 +233,7 @@ def test_interruptions_have_their_code(exported, tmp_path, monkeypatch):
 
 def test_an_export_of_nothing_is_refused(tmp_path):
     told = command("cases", "export", tmp_path / "x", "--select", "no such key", code=2)
-    assert "no case has all of ['no such key'] in its key" in told.err
+    assert "select must hold parts of one key; got ['no such key']: no case has all of them" in told.err
     assert not (tmp_path / "x").exists()
 
 

@@ -130,6 +130,7 @@ def test_a_layer_with_one_domain_is_not_asked_for_others():
     ({"intervals": 0}, "capability intervals must be None or a positive int; got 0"),
     ({"intervals": (3,)}, "capability intervals must be None or a positive int; got (3,)"),
     ({"domain": (1.0, 0.0)}, "capability domain must be None or a pair of numbers a < b; got (1.0, 0.0)"),
+    ({"domain": "01"}, "capability domain must be None or a pair of numbers a < b; got '01'"),
     ({"domain": 1.0}, "capability domain must be None or a pair of numbers a < b; got 1.0"),
     ({"right_end": "open"}, "capability right_end must be one of 'closed', 'half-open', 'zero'; got 'open'"),
     (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refkan.base import check_annotated
+from refkan.base import check_annotated, check_type
 from refkan.base.plain_text import printable
 from refkan.conformance.cases import CONSTANT, DTYPES, FORMS, KNOTS, PARTS, RIGHT_ENDS, RULES, Frame, LayerSpec
 
@@ -277,3 +277,9 @@ class Adapter(ABC):
     def title(self) -> str:
         """The name in reports."""
         return " ".join(printable(self.name or type(self).__name__).split())
+
+
+def check_adapter(adapter: object) -> None:
+    """Raise TypeError unless `adapter` is an Adapter that declares Capabilities; what they say is judged later."""
+    check_type("adapter", adapter, Adapter)
+    check_type("capabilities of the adapter", adapter.capabilities, Capabilities)  # type: ignore[attr-defined]

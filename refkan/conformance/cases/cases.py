@@ -11,7 +11,7 @@ from zlib import crc32
 
 import numpy as np
 
-from refkan.base import Array, Checked, FloatArray, Frozen, lazy
+from refkan.base import Array, Checked, FloatArray, Frozen, check_annotated, lazy
 from refkan.conformance.cases.specs import CONSTANT, PARTS, QUANTITIES, LayerSpec
 from refkan.conformance.cases.truths.layers_compared import (
     amplification,
@@ -230,6 +230,9 @@ class Case(Frozen):
     setting: Setting
     quantity: str
     extra_needs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_annotated(Case, vars(self))
 
     @property
     def key(self) -> str:

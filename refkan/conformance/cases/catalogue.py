@@ -56,6 +56,11 @@ def catalogue(
     frame : Frame
         The intervals, domain and knots of backends that have no others: `capabilities.frame`.
 
+    Raises
+    ------
+    ValueError
+        For an unknown format or version, and if `select` leaves no case.
+
     Examples
     --------
     >>> from refkan.conformance import catalogue
@@ -69,7 +74,7 @@ def catalogue(
     if version not in range(1, VERSION + 1):
         raise ValueError(f"version must be one of 1 to {VERSION}; got {version!r}")
     for dtype in dtypes:
-        check_choice("dtype", dtype, DTYPES)
+        check_choice("dtypes", dtype, DTYPES)
         if version < SINCE.get(dtype, 1):
             continue
         plan = Plan(dtype, frame)
@@ -78,8 +83,15 @@ def catalogue(
                 build(plan)
         cases += [Case(setting, quantity) for setting, quantities in plan.settings for quantity in quantities]
         changed += of_changes(dtype, frame, version)
-    wanted = tuple(select)
-    return [case for case in cases + changed if all(part in case.key for part in wanted)]
+    cases += changed
+    wanted = list(select)
+    selected = [case for case in cases if all(part in case.key for part in wanted)]
+    if cases and not selected:
+        raise ValueError(
+            f"select must hold parts of one key; got {wanted}: no case has all of them in its key; "
+            "refkan conform --list shows the keys"
+        )
+    return selected
 
 
 def basis(plan: Plan) -> None:

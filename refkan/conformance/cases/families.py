@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray, Frozen
+from refkan.base.arguments import check_real
 from refkan.conformance.cases.specs import PER_NODE, LayerSpec, attribute
 from refkan.conformance.cases.truths.precision import LOW, round_to
 
@@ -157,8 +158,8 @@ class Frame:
             lines.append(f"capability intervals must be None or a positive int; got {n!r}")
         if ends is not None:
             try:
-                a, b = (float(end) for end in ends)
-                right = bool(np.isfinite([a, b]).all()) and a < b
+                a, b = (check_real("domain", end) for end in ends)
+                right = a < b
             except (TypeError, ValueError):
                 right = False
             if not right:

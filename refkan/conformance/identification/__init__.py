@@ -13,8 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from refkan.base import check_annotated
-from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.adapters.adapter import Adapter, check_adapter
 from refkan.conformance.adapters.answers import describe
 from refkan.conformance.identification.gradients.own_gradients import gradients, gradients_alone
 from refkan.conformance.identification.reported import Difference, Identification, Stage, only
@@ -62,7 +61,7 @@ def identify(adapter: Adapter) -> Identification:
     >>> print(found.stages[1])  # doctest: +ELLIPSIS
     arithmetic: linear in its coefficients, up to ...e-16 of the largest output
     """
-    check_annotated(identify, locals())
+    check_adapter(adapter)
     with adapter.values_alone():
         return Identification(adapter.title, tuple(identified(adapter)))
 

@@ -1,6 +1,6 @@
 """Findings: the outcome of judging a case, and the failures that a user expects."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -225,7 +225,7 @@ class Expectations:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, known: Path | str | Iterable[str]) -> "Expectations":
+    def of(cls, known: Path | str | Mapping[str, str] | Sequence[str]) -> "Expectations":
         """Return those of a file, of a mapping from patterns to reasons, or of patterns without reasons.
 
         A file has one pattern a line, followed by "#" and the reason; blank lines count for nothing.

@@ -94,7 +94,9 @@ def judged(order: Order) -> Generator[Result, None, None]:
     Raises
     ------
     BackendError
-        If it cannot be loaded, or no case is left to judge.
+        If it cannot be loaded.
+    ValueError
+        If no case is selected.
     """
     if order.call_timeout == 0:
         yield from _results(order, 0, {}, None)
@@ -267,8 +269,6 @@ def _results(
     if not dtypes:
         raise BackendError(f"the adapter declares no known format; {'; '.join(declared.problems())}")
     cases = [] if order.identify else catalogue(dtypes, order.select, order.version, declared.frame)
-    if not cases and not order.identify:
-        raise BackendError(f"--select: no case has all of {list(order.select)} in its key; --list shows the keys")
     limited: Any = Limited(adapter, order.call_timeout, log)
     judge = Judge(limited, hints=False)
     rows = tuple((case.key, case.quantity, not declared.missing(case.needs()), family(case)) for case in cases)

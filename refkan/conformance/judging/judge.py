@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import FloatArray, check_annotated
-from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError
+from refkan.conformance.adapters.adapter import Adapter, InputsOverwrittenError, check_adapter
 from refkan.conformance.adapters.answers import Backend, checked, describe, where_raised
 from refkan.conformance.cases import AFTER, RIGHT_ENDS, Case, ended, fine_knots, recheck
 from refkan.conformance.identification import Identification, identify
@@ -51,6 +51,7 @@ class Judge:
     _identified: list[Identification] = field(init=False, repr=False, compare=False, default_factory=list)
 
     def __post_init__(self) -> None:
+        check_adapter(self.adapter)
         check_annotated(Judge, vars(self))
         object.__setattr__(self, "_backend", Backend(self.adapter))
 

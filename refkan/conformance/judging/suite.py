@@ -1,10 +1,10 @@
 """The cases as tests of the user's own suite."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from refkan.base import Frozen, check_annotated
+from refkan.base import Frozen, check_annotated, check_choice
 from refkan.base.extras import needed
 from refkan.conformance.adapters.adapter import Adapter
 from refkan.conformance.cases import DTYPES, VERSION, Case, catalogue
@@ -39,7 +39,7 @@ def parametrize_with_cases(
     adapter: Adapter | Callable[[], Adapter],
     dtypes: Iterable[str] | None = None,
     select: Iterable[str] = (),
-    expected_failures: Path | str | Iterable[str] = (),
+    expected_failures: Path | str | Mapping[str, str] | Sequence[str] = (),
     cases: int = VERSION,
 ) -> Any:
     """Return a decorator of tests that take `refkan_case`: one test for each case, which `refkan_case()` judges.
@@ -83,8 +83,11 @@ def parametrize_with_cases(
     except ImportError as error:
         missing = pytest.param(None, id="adapter", marks=pytest.mark.skip(reason=str(error)))
         return pytest.mark.parametrize(ARGUMENT, [missing])
-    declared, judge, wanted = made.capabilities, Judge(made), tuple(select)
-    chosen = [name for name in DTYPES if name in (declared.dtypes if dtypes is None else tuple(dtypes))]
+    judge, wanted = Judge(made), tuple(select)
+    declared = made.capabilities
+    chosen = [name for name in DTYPES if name in declared.dtypes]
+    if dtypes is not None:
+        chosen = [check_choice("dtypes", name, DTYPES) for name in dtypes]
     known = Expectations.of(expected_failures)
     judged: list[Any] = list(judge.declaration())
     judged += [case for case in catalogue(chosen, wanted, cases, declared.frame) if not declared.missing(case.needs())]
@@ -102,7 +105,7 @@ def pytest_suite(
     adapter: Adapter | Callable[[], Adapter],
     dtypes: Iterable[str] | None = None,
     select: Iterable[str] = (),
-    expected_failures: Path | str | Iterable[str] = (),
+    expected_failures: Path | str | Mapping[str, str] | Sequence[str] = (),
     cases: int = VERSION,
 ) -> Callable[..., None]:
     """Return a test of all cases; assign it to a name that pytest collects. See `parametrize_with_cases`.

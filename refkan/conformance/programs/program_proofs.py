@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from refkan.base import check_flag
 from refkan.base.atomic_files import write_atomically
 from refkan.base.json_data import to_bytes
-from refkan.conformance.adapters.adapter import Adapter
+from refkan.conformance.adapters.adapter import Adapter, check_adapter
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.programs.counterexample_scripts import script
 from refkan.conformance.programs.fields.rules import may_vanish
@@ -194,6 +195,8 @@ def prove(adapter: Adapter, quick: bool = False) -> Proof:
 
     Raises
     ------
+    TypeError
+        If `adapter` is no Adapter with Capabilities, or `quick` neither True nor False.
     ImportError
         If python-flint (extra `exact`) is not installed.
 
@@ -204,6 +207,8 @@ def prove(adapter: Adapter, quick: bool = False) -> Proof:
     >>> prove(ScipyBSpline(), quick=True).refused[0]
     'a conversion to float: the program leaves exact arithmetic'
     """
+    check_adapter(adapter)
+    check_flag("quick", quick)
     began = process_time()
     proven_layers: list[Layer] = []
     statements: list[Statement] = []

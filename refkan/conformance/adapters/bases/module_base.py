@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from refkan.base import check_type
 from refkan.base.extras import needed
 from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.cases import LayerSpec, as_specs
@@ -22,14 +23,17 @@ def copied(owner: str, title: str, module: str, variable: str = "", where: str =
     ImportError
         If it cannot be imported; the message says where it is looked for.
     """
+    check_type("where", where, str)
     where = where or os.environ.get(variable, "")
     if where and Path(where).is_dir():
         sys.path.insert(0, where)
         where = ""
+    if not (where or module):
+        raise ImportError(f"{owner} needs the class of layers: set `layer` to it, or `module` to its module's name")
     try:
         return import_module(where or module)
     except ImportError as error:
-        ways = [f"give the folder that holds {module}", "make it importable"]
+        ways = [f"give the folder that holds {module or 'its module'}", "make it importable"]
         if variable:
             ways.insert(1, f"set {variable} to it")
         text = f"{owner} needs a copy of {title}: {', or '.join(ways)}"
