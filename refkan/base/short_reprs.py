@@ -151,6 +151,8 @@ def no_number(name: str, value: Any, array: np.ndarray[Any, Any]) -> str:
         return f"dtype {array.dtype}"
     if array.ndim == 0:
         return short(value)
+    if not isinstance(value, np.ndarray):  # NumPy has made text of the numbers beside a text
+        array = np.asarray(value, object)
     for index, entry in zip(np.ndindex(array.shape), array.ravel().tolist(), strict=True):
         place = f"{name}[{', '.join(map(str, index))}]"
         if isinstance(entry, str | bytes) or not np.isscalar(entry):

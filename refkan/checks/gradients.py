@@ -126,8 +126,8 @@ def gradient_check(
     Raises
     ------
     ValueError
-        For shapes that differ, a value or gradient that is not finite (with the index), an unknown method, or
-        ``method="complex"`` on a function that loses the imaginary part.
+        For a theta without entries, shapes that differ, a value or gradient that is not finite (with the index), an
+        unknown method, or ``method="complex"`` on a function that loses the imaginary part.
     TypeError
         For values that are not real numbers.
 
@@ -242,6 +242,8 @@ def _check(
     if step is not None:
         step = check_positive("step", step)
     point = as_point("theta", theta)
+    if not point.size:
+        raise ValueError("theta must hold at least one entry; got none: nothing would be compared")
     centre = evaluate_real("value(theta)", value, point, shape)
     checked = evaluate_real(f"{name}(theta)", derivative, point, centre.shape + point.shape)
     if scale is not None:

@@ -70,6 +70,9 @@ class Estimate(Checked):
         least, most = self._bounds
         if least > most:
             raise ValueError(f"at_least must not exceed at_most; got {self.at_least} and {self.at_most}")
+        if not self.low <= self.value <= self.high:
+            interval = self.low, self.high
+            raise ValueError(f"value must lie between low and high; got {self.value} and the interval {interval}")
 
     @property
     def decides(self) -> bool:

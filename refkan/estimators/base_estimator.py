@@ -321,7 +321,10 @@ def refuse_times(name: str, data: Any) -> None:
         times = [column for column, kind in columns.items() if getattr(kind, "kind", "") in ("m", "M")]
         told = f"times in column {times[0]!r}" if times else ""
     else:
-        dtype = np.asarray(data).dtype if isinstance(data, list | tuple) else getattr(data, "dtype", None)
+        dtype = getattr(data, "dtype", None)
+        if isinstance(data, list | tuple):
+            with named(name):  # rows of different lengths
+                dtype = np.asarray(data).dtype
         told = f"dtype {dtype}" if getattr(dtype, "kind", "") in ("m", "M") else ""
     if told:
         raise TypeError(f"{name} must hold numbers; got {told}: give numbers, such as seconds since a day of yours")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import as_vector, check_annotated, numbers, real
+from refkan.base.arguments import require_finite
 from refkan.base.extras import needed
 from refkan.interop.derivative_forms import gradient_of_form, require_second_derivatives
 from refkan.networks import Network
@@ -71,6 +72,9 @@ def as_jax(net: Network, theta: Any) -> Any:
             raise ValueError(f"theta must have shape ({net.n_params},); got {theta.shape}")
         if x.shape[-1:] != net.widths[:1]:
             raise ValueError(f"x must have shape (..., {net.widths[0]}); got {x.shape}")
+        for name, array in (("theta", theta), ("x", x)):
+            if not isinstance(array, jax.core.Tracer):  # else JAX would wrap the message of the network in its own
+                require_finite(name, np.asarray(array))
         rows = value(theta.astype(float), x.astype(float).reshape(-1, net.widths[0]))
         return rows.reshape(*x.shape[:-1], net.widths[-1])
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from refkan.base import Array, FloatArray, Frozen, check_annotated
+from refkan.base.short_reprs import short
 from refkan.interop.kan_edges import ConversionError, Edges, assemble, disassemble
 from refkan.networks.network import Network
 
@@ -27,7 +28,7 @@ def kind_of(state: State) -> str:
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         raise TypeError(
             "state must be a mapping of names to arrays, as state_of(model) returns it; "
-            f"got a {type(state).__name__}: read_model(file) reads a file and converts it"
+            f"got {short(state)}: read_model(file) reads a file and converts it"
         )
     marks = {"pykan": "act_fun.0.coef", "efficient-kan": "layers.0.spline_weight", "jaxkan": "layers.0.c_basis"}
     for kind, name in marks.items():
@@ -121,7 +122,7 @@ class Arrays:
         if array.dtype.kind not in "fiu":
             raise ConversionError(f"{name} must hold real numbers; got dtype {array.dtype}")
         if array.size == 0 or not any(_fits(array.shape, shape) for shape in shapes):
-            wanted = " or ".join(str(shape).replace("'", "") for shape in shapes)
+            wanted = " or ".join(dict.fromkeys(str(shape).replace("'", "") for shape in shapes))
             raise ConversionError(f"{name} must have shape {wanted}; got {array.shape}")
         return array.astype(np.float64)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import FloatArray, Frozen, as_array, check_annotated, check_type, is_sequence, real
+from refkan.base import FloatArray, Frozen, as_array, check_annotated, check_count, check_type, is_sequence, real
 from refkan.base.short_reprs import short
 from refkan.plots.style import BLUE, GREY, LINE, THIN, Axes, Figure, Style, finish, place
 from refkan.training.losses import LeastSquares
@@ -163,6 +163,8 @@ def convergence(
     """
     check_annotated(convergence, locals(), but=["curves"])
     check_type("curves", curves, Mapping)
+    if not curves:
+        raise ValueError("curves must hold at least one curve; got none")
     figure, axes = place(axes)
     for name, curve in curves.items():
         x, y = _positive_pair(f"curves[{name!r}]", curve)
@@ -207,6 +209,7 @@ def residuals(problem: LeastSquares, theta: Any, output: int = 0, axes: Axes | N
     True
     """
     check_annotated(residuals, locals())
+    check_count("output", output, 0, problem.y.shape[1] - 1)
     x, y = np.asarray(problem.x), np.asarray(problem.y)
     e = problem.misfit(theta)[:, output]
     if x.shape[1] == 2:

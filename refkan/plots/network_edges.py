@@ -241,12 +241,10 @@ def refinement(
     True
     """
     check_annotated(refinement, locals())
-    figure, axes = place(axes)
     theta = as_vector("theta", theta, net.n_params)
-
+    net.edge_function(theta, layer, output, input)  # refuses numbers of no edge, and layers without knots
     fine_theta = net.convert(theta, fine)
-    if not net.layers[layer].has_knots:
-        raise ValueError(f"layer must be the number of a layer with knots; got {layer}, a dense layer")
+    figure, axes = place(axes)
 
     def draw(net: Network, theta: FloatArray, when: str, **style: Any) -> FloatArray:
         """Draw the edge in one network, and return its breakpoints."""

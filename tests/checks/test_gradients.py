@@ -155,12 +155,12 @@ def test_any_shape_and_no_parameters():
     assert gradient_check(lambda t: np.sum(t**3), lambda t: 3 * t**2, x).ok
     wrong = gradient_check(lambda t: np.sum(t**3), lambda t: 3 * t**2 + [[0, 0], [1, 0]], x)
     assert [failure.index for failure in wrong.failures] == [(1, 0)]
-    assert gradient_check(lambda t: 1.0, lambda t: t, np.zeros(0)).ok
     assert gradient_check(lambda t: t**2, lambda t: 2 * t, 3.0).ok
 
 
 test_bad_input = refusals(
     (value, lambda t: gradient(t)[:3], THETA, r"gradient\(theta\) must have shape \(4,\); got \(3,\)"),
+    (value, gradient, [], "theta must hold at least one entry; got none"),
     (np.sin, gradient, THETA, r"value\(theta\) must have shape \(\); got \(4,\)"),
     (lambda t: np.nan, gradient, THETA, r"value\(theta\) must be finite; got value\(theta\) = nan"),
     (value, changed(2, lambda g: np.nan), THETA, r"got gradient\(theta\)\[2\] = nan"),

@@ -99,6 +99,7 @@ def test_intervals_are_those_of_the_tables_and_means_have_none():
         "mean, which no interval of few runs covers", "geometric mean, which no interval of few runs covers",
         "median, order statistics 1 and 6 of 6, covering 96.88%", "share, Clopper-Pearson",
     ]  # fmt: skip
+    refused(lambda: Estimate("x", 1.0, 2.0, 3.0), r"value must lie between low and high; got 1.0 and .* \(2.0, 3.0\)")
     refused(lambda: estimate("x", {1: 2.0, 2: np.nan}), r"values\[2\] must be a number, not NaN; got nan")
     refused(lambda: estimate("x", {1: -1e-300, 2: 4.0}, "geometric mean"), "must not be negative")
     refused(lambda: estimate("x", {1: 1.0, 2: 2.0}, "share"), "must be 0 or 1 for a share")

@@ -248,7 +248,7 @@ def test_findings_tell_what_the_free_scale_of_rows_does_with_the_numbers_of_the_
     told = f"({round(bad['value'] * len(bad['seeds']))} of {len(bad['seeds'])})"
     assert told in made["gauge"](kept)
     assert made["gauge"](kept) in made["page"](kept)
-    fewer = [e | {"value": 0.5} if e is bad else e for e in kept["R12"]["estimates"]]
+    fewer = [e | {"value": 0.5, "high": 1.0} if e is bad else e for e in kept["R12"]["estimates"]]
     other = made["gauge"](kept | {"R12": kept["R12"] | {"estimates": fewer}})
     assert told not in other
     assert "run in two is bad" in other

@@ -264,14 +264,15 @@ def test_a_ratio_of_means_is_one_of_columns():
     ("low", "high", "holds"), [(3, 4, False), (3, 6, None), (5, 9, True), (6, 11, None), (11, 12, False)]
 )
 def test_the_side_of_the_interval_decides(low, high, holds):
-    made = Estimate("x", (low + high) / 2, low, high, at_least=5.0, at_most=10.0, seeds=tuple(SEEDS))
+    middle = (low + high) / 2
+    made = Estimate("x", middle, low, high, at_least=5.0, at_most=10.0, seeds=tuple(SEEDS))
     assert made.holds is holds
     assert decide([made]) == {True: "holds", False: "refuted", None: "undecided"}[holds]
     few = {"seeds": (1, 2)}
-    assert Estimate("x", 7.0, low, high, at_least=5.0, at_most=10.0, **few).holds is None
-    assert Estimate("x", 7.0, low, high, at_least=5.0, at_most=10.0, cost="9 h a seed", **few).holds is None
+    assert Estimate("x", middle, low, high, at_least=5.0, at_most=10.0, **few).holds is None
+    assert Estimate("x", middle, low, high, at_least=5.0, at_most=10.0, cost="9 h a seed", **few).holds is None
     five = {"seeds": (1, 2, 3, 4, 5), "cost": "9 h a seed"}
-    assert Estimate("x", 7.0, low, high, at_least=5.0, at_most=10.0, **five).holds is holds
+    assert Estimate("x", middle, low, high, at_least=5.0, at_most=10.0, **five).holds is holds
 
 
 def test_one_that_fails_decides_and_a_correction_asks_for_less():

@@ -228,6 +228,12 @@ def test_masked_inputs_of_predictions_are_refused(rng):
         model.predict(MASKED)
 
 
+def test_rows_of_different_lengths_are_refused_by_name():
+    for X, y in (([[0.5, 1.0], [2.0]], [1.0, 2.0]), (np.eye(2), [[1.0, 2.0], [3.0]])):
+        name = "X" if y == [1.0, 2.0] else "y"
+        refused(lambda X=X, y=y: SplineRegressor().fit(X, y), f"^{name} cannot be used: .*inhomogeneous")
+
+
 @pytest.mark.parametrize("factor", [1e308, 1e-308])
 @pytest.mark.parametrize("model", [SplineRegressor(), SplineClassifier()])
 def test_only_ratios_of_weights_matter(model, factor, rng):

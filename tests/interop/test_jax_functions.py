@@ -61,7 +61,10 @@ def test_leading_axes_and_single_precision_come_back():
     (lambda theta, x: (theta[1:], x), ValueError, r"theta must have shape \(72,\); got \(71,\)"),
     (lambda theta, x: (theta, x[:, 1:]), ValueError, r"x must have shape \(..., 2\); got \(3, 1\)"),
     (lambda theta, x: (theta, x + 1j), TypeError, "x must be real; got complex128"),
-    (lambda theta, x: (theta, x * np.nan), Exception, "x must be finite"),
+    (lambda theta, x: (theta, x * np.nan), ValueError, r"^x must be finite; got x\[0, 0\] = nan"),
+    (lambda theta, x: (theta * np.inf, x), ValueError, r"^theta must be finite; got theta\[0\]"),
+    (lambda theta, x: (theta, x.astype(str)), TypeError, r"^x must hold numbers; got x\[0, 0\] = '"),
+    (lambda theta, x: (theta, [["nan", 0.5]]), TypeError, r"^x must hold numbers; got x\[0, 0\] = 'nan'"),
 )
 def test_wrong_arrays_are_refused(change, error, message):
     net, theta, x, _ = started("affine")

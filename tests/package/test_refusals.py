@@ -101,7 +101,8 @@ test_parts_of_networks = refusals(
 test_what_is_no_number_is_told = refusals(
     (None, "TypeError: x must hold numbers; got None$"),
     ({"a": X}, r"TypeError: x must hold numbers; got {'a': float64\[6, 2\]}$"),
-    ([[0.5, "low"]], r"TypeError: x must hold numbers; got x\[0, 0\] = '0.5'$"),
+    ([[0.5, "low"]], r"TypeError: x must hold numbers; got x\[0, 1\] = 'low'$"),
+    (np.array([[0.5, "low"]]), r"TypeError: x must hold numbers; got x\[0, 0\] = '0.5'$"),
     (np.array([[0.5, 1], [0.5, None]], object), r"TypeError: x must hold numbers; got x\[1, 1\] = None$"),
     ([[0.5, 10**400]], r"TypeError: x must hold numbers; got x\[0, 1\], an integer beyond the largest float64$"),
     (X.astype(object), r"TypeError: x must hold numbers; got dtype object: give it as numpy.asarray\(x, float\)$"),

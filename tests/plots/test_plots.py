@@ -132,6 +132,15 @@ def test_what_is_no_history_is_refused(fit):
         rk.plots.history(rk.minimize(*fit, method="lbfgs", steps=1), labels=["a", "b"])
 
 
+def test_edges_and_outputs_that_do_not_exist_are_refused_by_name(fit):
+    problem, theta = fit
+    net = problem.net
+    refused(lambda: rk.plots.residuals(problem, theta, output=5), "output must be at most 0; got 5")
+    refused(lambda: rk.plots.refinement(net, theta, net.refine(), layer=9), "layer must be at most 1; got 9")
+    refused(lambda: rk.plots.refinement(net, theta, net.refine(), input=9), "input must be at most 1; got 9")
+    refused(lambda: rk.plots.convergence({}), "curves must hold at least one curve; got none")
+
+
 def test_a_spectrum_shows_range_null_space_and_flags(fit):
     problem, theta = fit
     spectrum = rk.spectrum(problem, theta)

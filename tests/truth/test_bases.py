@@ -12,6 +12,7 @@ from refkan import truth
 from refkan.truth.bases.bsplines import bspline, bspline_derivative, knot_derivative
 from refkan.truth.bases.change_of_basis import change_of_basis_inverse, uniform_change_of_basis
 from refkan.truth.bases.chebyshev import chebyshev
+from refkan.truth.bases.free_knots import free_knots
 from refkan.truth.bases.outside import POLICIES, interval
 from refkan.truth.bases.prolongation import prolongation, uniform_prolongation
 from refkan.truth.bases.relu_powers import truncated_power_derivative, truncated_powers
@@ -148,6 +149,7 @@ def test_a_bad_derivative_is_refused(function, derivative):
 
 
 def test_other_bad_numbers_are_refused():
+    refused(lambda: free_knots([], (0, 1), 2, 0.01), "s must hold a number for each interval; got none")
     refused(lambda: chebyshev((0, 1), 0, 0.5), "degree must be at least 1; got 0")
     refused(lambda: uniform_change_of_basis(0, 3, 1), "order must be at least 1; got 0")
     refused(lambda: uniform_change_of_basis(2, 0.5, 1), "TypeError: dim must be an integer; got 0.5")

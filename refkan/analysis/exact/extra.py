@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from functools import partial
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from refkan.analysis.exact.enclosures.float_intervals import require_rounding_to_nearest
 from refkan.base import ConvergenceError, check_count
@@ -13,6 +14,8 @@ from refkan.truth import UndecidedError
 
 MINIMUM_BITS, MOST_BITS = 32, 2**20
 """The lowest precision, and the highest: a product of two numbers of it takes milliseconds."""
+
+Bits = Annotated[int, partial(check_count, minimum=MINIMUM_BITS, maximum=MOST_BITS)]
 
 Result = TypeVar("Result")
 
@@ -61,8 +64,6 @@ def at_precision(bits: int | None, start: int, maximum: int, purpose: str, attem
         If the attempt at `bits` raises UndecidedError: the message gives a precision that was found to do. If no
         precision up to `maximum` does.
     """
-    if bits is not None:
-        check_count("bits", bits, MINIMUM_BITS, MOST_BITS)
     trial = start if bits is None else bits
     while trial <= max(maximum, bits or 0):
         with suppress(UndecidedError), precision(trial) as flint:

@@ -234,6 +234,8 @@ def sampled(net: Network, target: Callable[[FloatArray], Any], x: Any, weights: 
     check_function("target", target, 1)
     x = as_samples("x", x, net.widths[0])
     y = numbers("target", target(x))
+    if y.shape[:1] != x.shape[:1]:
+        raise ValueError(f"target must return shape (N,) or (N, Q) for N = {len(x)} samples; got {y.shape}")
     return LeastSquares(net, x, y[:, None] if y.ndim == 1 else y, weights)
 
 

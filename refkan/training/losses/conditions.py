@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.base import Array, as_array, as_vector, check_annotated, numbers, real
+from refkan.base import Array, as_array, as_columns, as_samples, as_vector, check_annotated, real
 from refkan.training.losses.sides import Side
 from refkan.training.losses.terms import Term
 
@@ -67,7 +67,9 @@ def periodicity(name: str, left: Any, right: Any, direction: Any, weight: float 
     >>> problem.value([1.0, 0.0, 0.0, 1.0]) > 0, problem.value([1.0, 2.0, 1.0, 2.0])
     (True, 0.0)
     """
-    first = np.atleast_2d(numbers("direction", direction))
+    left = as_columns("left", left)
+    right = as_samples("right", right, left.shape[1])
+    first = real("direction", as_vector("direction", direction, left.shape[1]))[None]
     if not first.any():
         raise ValueError("direction must not be zero; got only zeros: along it every derivative is zero")
     sides = Side(left, first, orders=1), Side(right, first, orders=1)
@@ -123,7 +125,8 @@ def flux_jump(
     a, b = map(float, real("coefficients", as_vector("coefficients", coefficients, 2)))
     for side in (left, right):
         if side.seeds.orders != (1,):
-            raise ValueError(f"the sides of an interface must have one direction of order 1; got {side.seeds.orders}")
+            orders = side.seeds.orders
+            raise ValueError(f"the sides of an interface must have one direction of order 1; got orders {orders}")
 
     def residual(x: Array, u: Array, u_n: Array, v: Array, v_n: Array) -> Array:
         return a * u_n - b * v_n

@@ -42,6 +42,8 @@ def free_knots(s: Numbers, domain: Numbers, order: int, floor: Number) -> list[N
     ['-1/2', '0', '1/2', '1', '3/2']
     """
     (a, b), n = domain, len(s)
+    if n == 0:
+        raise ValueError("s must hold a number for each interval; got none")
     q = [(1 - floor) * p + floor / n for p in softmax(s)]
     inside = [a + (b - a) * share for share in list(accumulate(q))[:-1]]
     h = (b - a) / n

@@ -327,7 +327,8 @@ def test_samples_of_targets():
     np.testing.assert_array_equal(problem.y, x[:, :1])
     assert problem.weights is not None
     np.testing.assert_array_equal(sampled(net, rk.problems.regression_target, x).y, rk.problems.regression_target(x))
-    refused(lambda: sampled(net, lambda x: x[:-1], x), r"y must have shape \(N, Q\), N = 5 as x has, Q >= 1.*\(4, 2\)")
+    refused(lambda: sampled(net, lambda x: x[:-1], x), r"target must return shape .* N = 5 samples; got \(4, 2\)")
+    refused(lambda: sampled(net, lambda x: 5.0, x), r"target must return shape .*; got \(\)")
     refused(lambda: sampled(net, lambda x: np.where(x[:, 0] == x[3, 0], np.nan, 1.0), x), r"y\[3, 0\]")
 
 

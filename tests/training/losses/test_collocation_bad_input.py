@@ -86,6 +86,10 @@ LINE, ENDS = rk.kan([1, 1], order=4, intervals=2), prescribed("ends", [[0.0]], 0
 test_messages_name_what_was_given = refusals(
     (lambda: prescribed("ends", samples(2), 1j), "TypeError: target must be real numbers; got dtype complex128"),
     (lambda: rk.periodicity("ends", [[0.0]], [[1.0]], [0.0]), "direction must not be zero"),
+    (lambda: rk.periodicity("ends", [[0.0]], [[1.0]], [np.nan]), r"direction must be finite; got direction\[0\]"),
+    (lambda: rk.periodicity("ends", [[0.0]], [[1.0]], [1.0, 0.0]), "direction must have length 1; got length 2"),
+    (lambda: rk.periodicity("ends", [], [], [1.0]), "left must have 2 dimensions"),
+    (lambda: rk.periodicity("ends", [[0.0]], [[1.0, 0.0]], [1.0]), r"right must have shape \(N, 1\); got \(1, 2\)"),
     (lambda: Collocation(LINE, [ENDS, 3]), r"TypeError: terms\[1\] must be a Term; got int"),
     (
         lambda: Collocation(LINE, [ENDS]).redrawn({"ends": [[0.0, 1.0]]}),

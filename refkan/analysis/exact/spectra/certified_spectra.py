@@ -17,7 +17,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
-from refkan.analysis.exact.extra import at_precision, require
+from refkan.analysis.exact.extra import Bits, at_precision, require
 from refkan.analysis.exact.ranks.network_rows import Problem, checked, multiplied, require_cost
 from refkan.analysis.exact.spectra.curvatures import WHICH, Curvature, curvature, matrix_of_basis
 from refkan.analysis.exact.spectra.orthogonal_certificates import (
@@ -170,7 +170,7 @@ def certified_spectrum(
     theta: Any,
     basis: str | None = None,
     relative_width: Positive = RELATIVE_WIDTH,
-    bits: int | None = None,
+    bits: Bits | None = None,
     seconds: float | None = None,
     which: Annotated[str, partial(check_choice, choices=WHICH)] = "gauss-newton",
 ) -> CertifiedSpectrum:
@@ -242,7 +242,7 @@ def enclosed(
     matrix: Curvature,
     basis: str | None = None,
     relative_width: float = RELATIVE_WIDTH,
-    bits: int | None = None,
+    bits: Bits | None = None,
 ) -> CertifiedSpectrum:
     """`certified_spectrum` of a curvature that is there: it serves all bases."""
     if basis is None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
-from refkan.analysis.exact.extra import at_precision
+from refkan.analysis.exact.extra import Bits, at_precision
 from refkan.analysis.exact.spectra.certified_spectra import certified_spectrum
 from refkan.analysis.exact.spectra.perron import ALTERNATING, End, extreme_eigenvalue, irreducible_blocks, matrix_of
 from refkan.base import Frozen, check_annotated, check_choice, lazy
@@ -23,7 +23,7 @@ ISOLATING_BITS = 4096
 
 
 def extreme_eigenvalues(
-    space: SplineSpace, which: str = "AtA", bits: int | None = None, scaled: bool = False
+    space: SplineSpace, which: str = "AtA", bits: Bits | None = None, scaled: bool = False
 ) -> tuple[Enclosure, Enclosure]:
     r"""Enclose the smallest and the largest eigenvalue of A^T A or of a Gram matrix, to 2^-58 relative.
 
@@ -86,7 +86,7 @@ def extreme_eigenvalues(
     return at_precision(bits, 128, MAXIMUM_BITS, f"certify the extreme eigenvalues of {which!r}", attempt)
 
 
-def certified_condition_number(space: SplineSpace, which: str = "AtA", bits: int | None = None) -> tuple[float, float]:
+def certified_condition_number(space: SplineSpace, which: str = "AtA", bits: Bits | None = None) -> tuple[float, float]:
     r"""Enclose the condition number lambda_max/lambda_min of A^T A, or of a Gram matrix, of a spline space.
 
     Two enclosures of relative width 2^-58 with exact ends are divided and rounded outwards: the ends are neighbouring
@@ -131,7 +131,7 @@ def certified_gauss_newton_condition(
     problem: LeastSquares,
     theta: Any,
     basis: str | None = None,
-    bits: int | None = None,
+    bits: Bits | None = None,
     seconds: float | None = None,
 ) -> tuple[float, float]:
     r"""Enclose the condition number of the Gauss-Newton matrix J^T J of a least-squares problem on its range.
@@ -232,7 +232,7 @@ class Eigenpairs(Frozen, eq=True):
         )
 
 
-def eigenpairs(space: SplineSpace, which: str = "AtA", bits: int | None = None) -> Eigenpairs:
+def eigenpairs(space: SplineSpace, which: str = "AtA", bits: Bits | None = None) -> Eigenpairs:
     r"""Enclose all eigenvalues and eigenvectors of A^T A, A A^T or a Gram matrix.
 
     Parameters
@@ -275,6 +275,7 @@ def eigenpairs(space: SplineSpace, which: str = "AtA", bits: int | None = None) 
     >>> pairs.sign_changes
     (0, 1, 2, 3, 4, 5)
     """
+    check_annotated(eigenpairs, locals())
     check_choice("which", which, (*MATRICES, "AAt"))
     matrix = matrix_of(space, which)
 
