@@ -35,14 +35,23 @@ def fused_kernel(function: F) -> F:
     return _compile(function, fastmath={"contract"})
 
 
-def _compile(function: F, **fastmath: Any) -> F:
+def inlined_kernel(function: F) -> F:
+    """A fused kernel that other kernels call: its code becomes part of theirs.
+
+    Otherwise the library of each caller holds a copy of its own, in which other operations may be fused, and the linker
+    takes the copy that was loaded first: a process that compiles would get other bits than those that load.
+    """
+    return _compile(function, fastmath={"contract"}, forceinline=True)
+
+
+def _compile(function: F, **more: Any) -> F:
     """Compile with a cache on disk, or without one if none can be written.
 
     If no folder for the cache can be written (a read-only installation without NUMBA_CACHE_DIR), the kernel is compiled
     anew in every process; one warning says so.
     """
     # Division follows IEEE like NumPy's: a Python-style ZeroDivisionError check costs a branch a division.
-    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, **fastmath}
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, **more}
     try:
         return _forgiving(numba.njit(cache=True, **options)(function))
     except RuntimeError as error:  # Numba: "cannot cache function ...: no locator available for file ..."

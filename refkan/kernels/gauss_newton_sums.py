@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.kernels.compilation import fused_kernel, kernel
+from refkan.kernels.compilation import fused_kernel, inlined_kernel, kernel
 from refkan.kernels.vectors import add_scaled, add_weighted, column, load, rows, store, store_rows, weighted_sum
 
 VECTORS = "99fc0a68c0bd"
@@ -141,7 +141,7 @@ def accumulate_pairs(
                 k = end
 
 
-@fused_kernel
+@inlined_kernel
 def add_run(samples, slots, start, rows, dim, width, p_right, rows_right, width_right, T, scratch, sums):
     """sums[(u dim + start + i) LANES + j K + l] += sum_s rows[s, p, i] rows'[s, p', j] T[s, l], p = slots[u]."""
     K = position(T.shape[1])

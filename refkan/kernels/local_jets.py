@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.kernels.compilation import fused_kernel, kernel
+from refkan.kernels.compilation import fused_kernel, inlined_kernel, kernel
 from refkan.kernels.vectors import add, column, load, multiply, rows, total, weighted_sum, zeros
 
 VECTORS = "99fc0a68c0bd"
@@ -50,7 +50,7 @@ def window_rows(first, last, inputs, rows, z, width, count, firsts, out):
                     out[s - first, c, p, i] = u * u * rows[2, s, p, i] + v * rows[1, s, p, i]
 
 
-@fused_kernel
+@inlined_kernel
 def contract(first, last, start, W, C, width, count, tile, out):
     """out[s, c, q] = sum_p sum_i W[s, c, p, i] C[p, t, start[s, p] + i, q]; start (N, P), out (N, channels, Q)."""
     n_inputs, n_outputs = W.shape[2], out.shape[2]
@@ -90,7 +90,7 @@ def contract_jets(first, last, start, rows, z, C, width, count, firsts, tile, ou
         contract(none, high - low, start[low:high], W, C, width, count, tile, out[low:high])
 
 
-@fused_kernel
+@inlined_kernel
 def pull_back_coefficients(first, last, start, W, dy, groups, width, count, tile, dC):
     """dC[part, p, t, start + i, q] += sum_c W[s, c, p, i] dy[s, c, q] over samples of each part; the parts add up.
 
@@ -142,7 +142,7 @@ def pull_back_jets(first, last, start, rows, z, dy, groups, width, count, firsts
             pull_back_coefficients(group, group + 1, *chunk)
 
 
-@fused_kernel
+@inlined_kernel
 def pull_back_inputs(first, last, start, rows, z, C, dy, width, count, firsts, tile, lanes, dz):
     """dz (N, O, channels, P) of dy (N, O, channels, Q): `pull_back_rows` of h = sum_q C[p, start + i, q] dy[.., q].
 

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.kernels.compilation import fused_kernel, kernel
+from refkan.kernels.compilation import fused_kernel, inlined_kernel, kernel
 from refkan.kernels.vectors import (
     add,
     add_multiples,
@@ -57,7 +57,7 @@ PAIRS = 256
 position = np.uint64
 
 
-@fused_kernel
+@inlined_kernel
 def polynomials(table, windows, outside, C, width, lanes):
     """Coefficients of the pieces of each edge, flat (P, n+2, terms, L), from C (Q, P, dim).
 
@@ -83,7 +83,7 @@ def polynomials(table, windows, outside, C, width, lanes):
     return out
 
 
-@fused_kernel
+@inlined_kernel
 def fold(moments, values, windows, outside, stride, width, lanes, dC):
     """dC[q, p, w stride + i] = sum_ck values[c, k, i] moments[c, k, q]: the transpose of `polynomials`.
 
@@ -191,7 +191,7 @@ def fill_terms(u, v, width, skip, size, out):
                 out[row + position(j)] *= v[j]
 
 
-@fused_kernel
+@inlined_kernel
 def terms_of(u, v, more, j, pairs, width):
     """u^k v^(r-1-k) for all k < r, the items of `width`; from `fill_terms` if there are more than four."""
     order = len(width)  # on a line of its own: branches that depend on it are not compiled

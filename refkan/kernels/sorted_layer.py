@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refkan.kernels.compilation import fused_kernel, kernel
+from refkan.kernels.compilation import inlined_kernel, kernel
 from refkan.kernels.vectors import (
     add_products,
     add_weighted,
@@ -63,7 +63,7 @@ def gather_points(x, origin, first_input, z):
             z[p, s] = z[p, there - 1]
 
 
-@fused_kernel
+@inlined_kernel
 def fill_rows(z, places, ends, t, inverse, width, depth, points, out):
     """out[(d r + i) ROW + k]: derivative d <= 1 of B-spline m + i at points[k], place k of interval m.
 
@@ -115,7 +115,7 @@ def continue_tangents(points, ends, t, tangents, width, slopes, out):
                 out[(order + i) * ROW + k] = tangents[1, side, i]
 
 
-@fused_kernel
+@inlined_kernel
 def contract(places, ends, basis, C, origin, width, lanes, y):
     """y[s, q] += sum_i basis[i ROW + k] C[origin + (tile dim + m + i) TILE + q], s = places[k].
 
@@ -141,7 +141,7 @@ def contract(places, ends, basis, C, origin, width, lanes, y):
                     store(out, high + q, add_weighted(next_before, high_basis, coefficients), lanes)
 
 
-@fused_kernel
+@inlined_kernel
 def pull_back_coefficients(places, ends, basis, dy, width, lanes, stride, origin, dC):
     """dC[origin + (tile dim + m stride + i) TILE + q] += sum_k basis[i ROW + k] dy[s, q], s = places[k].
 
@@ -182,7 +182,7 @@ def pull_back_coefficients(places, ends, basis, dy, width, lanes, stride, origin
                             store(dC, q + size, add_weighted(load(dC, q + size, lanes), high, d), lanes)
 
 
-@fused_kernel
+@inlined_kernel
 def pull_back_inputs(places, ends, basis, C, origin, dy, width, lanes, dx):
     """dx[s] = sum_i basis[(r + i) ROW + k] sum_q dy[s, q] C[origin + (tile dim + m + i) TILE + q], s = places[k].
 

@@ -62,7 +62,7 @@ LOWERED = {
 
 NO_SIZES = {
     "refkan.networks.hessians.window_products": {"LONGEST_WINDOW"},  # what kernels are compiled for
-    "refkan.training.optimizers.run_files": {"COLUMNS"},  # of a history in a file
+    "refkan.training.optimizers.run_files": {"COLUMNS", "DIGITS"},  # of a history in a file, and of its digest
     "refkan.kernels.recycled_memory": {"COUNTED", "LINE", "_UNUSED"},
     "refkan.kernels.vectors": {"ALIGNMENT"},
     "refkan.kernels.polynomial_layer": {"LINEAR", "POLYNOMIAL", "NATURAL"},

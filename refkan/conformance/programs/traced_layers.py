@@ -117,6 +117,11 @@ def _inputs(spec: LayerSpec, count: int) -> tuple[Any, Any]:
     return a + (b - a) * fractions, b - (b - a) * fractions**2
 
 
+def _array_of(spec: LayerSpec, name: str) -> Any:
+    """The papers' array of coefficients or of a part."""
+    return spec.coefficients if name == "coefficients" else spec.part(name)
+
+
 class _TorchProgram:
     """A traced module. Its tensors of coefficients and weights are replaced by linear forms in those of the papers."""
 
@@ -124,7 +129,10 @@ class _TorchProgram:
         self.adapter, self.spec, self.torch = adapter, spec, adapter.torch
         self.model = adapter.built(spec)
         self.examples, self.others = (self._tensors_at(x) for x in _inputs(spec, count))
-        self.weights = self._tensors()
+        self.weights = self._tensors(self.model)
+        for name, tensor in self.weights.items():
+            tensor.requires_grad_()
+            self._check_linear_form(name, tensor)
         self.graphs: dict[str, Any] = {}
 
     def _tensors_at(self, x: Any) -> list[Any]:
@@ -132,17 +140,41 @@ class _TorchProgram:
         dy, direction = np.ones((len(x), self.spec.n_outputs)), np.ones(x.shape)
         return [self.adapter.tensor(each) for each in (x, dy, direction)]
 
-    def _tensors(self) -> dict[str, Any]:
+    def _tensors(self, model: Any) -> dict[str, Any]:
         """The tensors of coefficients and of the parts that the layer has, by the names of capabilities."""
-        if "coefficients" not in self.adapter.capabilities.derivatives:
-            return {}
-        found = {"coefficients": self.adapter.coefficients(self.model)}
-        if self.spec.parts:
-            found |= self.adapter.parts(self.model)
-        single = {name: each[0] if isinstance(each, list | tuple) else each for name, each in found.items()}
-        for tensor in single.values():
-            tensor.requires_grad_()
-        return single
+        try:
+            found = {"coefficients": self.adapter.coefficients(model)}
+            if self.spec.parts:
+                found |= self.adapter.parts(model)
+        except NotImplementedError as error:
+            raise RefusedError(
+                "the adapter does not return the tensors in which the layer's numbers stand: implement "
+                "coefficients(model), and parts(model) where the layer has parts"
+            ) from error
+        missing = {*self.spec.parts} - set(found)
+        if missing:
+            raise RefusedError(f"parts(model) returns no tensor for {', '.join(sorted(missing))}")
+        return {name: each[0] if isinstance(each, list | tuple) else each for name, each in found.items()}
+
+    def _check_linear_form(self, name: str, tensor: Any) -> None:
+        """Build the layer with other numbers: its tensor must be what the linear form says, up to rounding.
+
+        A wrong form would be taken for an error of the layer.
+        """
+        given = _array_of(self.spec, name)
+        other = 1 + given + np.arange(given.size).reshape(given.shape) % 7 / 8
+        rebuilt = self._tensors(self.adapter.built(replace(self.spec, **{attribute(name): other})))[name]
+        found = np.asarray(self.adapter.array(rebuilt), float)
+        field = Field({}, [])
+        form = self._linear_form(field, name, tensor, arrays.lifted(field, other))
+        expected = np.array([float(each.at({})) for each in form.reshape(-1)]).reshape(form.shape)
+        off = abs(found - expected).max(initial=0.0)
+        if not off <= jax_graphs.ROUNDING * abs(expected).max(initial=0.0):
+            turning = "to_papers" if name == "coefficients" else "part_to_papers"
+            raise RefusedError(
+                f"the tensor of {name} does not depend on the layer's numbers as {turning} says: built with others, it "
+                f"is off by {off:.2g}"
+            )
 
     def _function(self, quantity: str) -> Callable[..., Any]:
         autograd = self.torch.autograd.grad
@@ -180,7 +212,7 @@ class _TorchProgram:
         """Each tensor as an array of forms in the variables w0, w1, ... of the papers' array, flattened."""
         forms = {}
         for name, tensor in self.weights.items():
-            given = self.spec.coefficients if name == "coefficients" else self.spec.part(name)
+            given = _array_of(self.spec, name)
             field = Field({}, [f"w{k}" for k in range(given.size)])
             forms[name] = self._linear_form(field, name, tensor, _array(list(field.variables.values()), given.shape))
         return forms
@@ -221,7 +253,7 @@ class _TorchProgram:
         turned = adapter.to_papers(dT) if name == "coefficients" else adapter.part_to_papers(name, dT)
         if np.shape(turned) != wanted.shape:
             raise RefusedError(f"to_papers returned shape {np.shape(turned)} for {name}")
-        given = self.spec.coefficients if name == "coefficients" else self.spec.part(name)
+        given = _array_of(self.spec, name)
         T = arrays.lifted(field, adapter.array(tensor)).reshape(-1)
         for index, form in np.ndenumerate(turned):
             moved = wanted[index] - float(given[index])

@@ -74,6 +74,40 @@ class Counts(Jax):
         return counting
 
 
+@pytest.mark.parametrize("derivatives", [(), ("inputs",)])
+@pytest.mark.parametrize("kind", [Torch, Jax])
+def test_coefficients_are_variables_whether_or_not_their_gradients_are_declared(kind, derivatives):
+    pytest.importorskip("torch" if kind is Torch else "jax")
+
+    class WithoutTheirGradients(kind):
+        capabilities = replace(SMALL, derivatives=derivatives)
+
+    proof = prove(WithoutTheirGradients(), quick=True)
+    assert proof.holds, str(proof)
+
+
+class WithoutTensors(Torch):
+    capabilities = replace(SMALL, derivatives=())
+
+    def coefficients(self, model):
+        raise NotImplementedError
+
+
+class WrongTensors(Torch):
+    """The layer is right; what its adapter says of its tensor is not."""
+
+    def to_papers(self, gradient):
+        return -super().to_papers(gradient)
+
+
+@pytest.mark.parametrize("kind, reason", [(WithoutTensors, "coefficients(model)"), (WrongTensors, "as to_papers says")])
+def test_an_adapter_that_does_not_tell_where_its_numbers_stand_is_refused(kind, reason):
+    pytest.importorskip("torch")
+    proof = prove(kind(), quick=True)
+    assert {each.status for each in proof.statements} == {"refused"}
+    assert all(reason in each.reason for each in proof.statements)
+
+
 @pytest.mark.parametrize("kind", [LeavesTorch, Counts])
 def test_a_trace_that_is_not_the_layer_is_refused(kind):
     pytest.importorskip("torch" if kind is LeavesTorch else "jax")
