@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m validation.equations",
         description="Train the published network on a published problem by Levenberg-Marquardt, from the coarsest "
-        "level to the finest, and print loss and true error after each.",
+        "level to the finest, and print loss and true error of each at the end.",
     )
     p.add_argument("problem", choices=PROBLEMS, metavar="PROBLEM", help=", ".join(PROBLEMS))
     p.add_argument("--steps", type=int, nargs="+", metavar="N", help="on each level, coarsest first; default: 30")
@@ -30,8 +30,8 @@ def parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="DIR",
-        help="where to write network.npz, for refkan.load, and figure.png; finished levels are kept there, and an "
-        "interrupted one goes on",
+        help="where to write network.npz, for refkan.load, and figure.png; finished levels are kept there, and the "
+        "same call continues an interrupted one",
     )
     return p
 

@@ -100,7 +100,9 @@ class WrongTensors(Torch):
         return -super().to_papers(gradient)
 
 
-@pytest.mark.parametrize("kind, reason", [(WithoutTensors, "coefficients(model)"), (WrongTensors, "as to_papers says")])
+@pytest.mark.parametrize(
+    ("kind", "reason"), [(WithoutTensors, "coefficients(model)"), (WrongTensors, "as to_papers says")]
+)
 def test_an_adapter_that_does_not_tell_where_its_numbers_stand_is_refused(kind, reason):
     pytest.importorskip("torch")
     proof = prove(kind(), quick=True)
