@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from refkan.conformance.programs.fields import functions
+from refkan.conformance.programs.fields import transcendental
 from refkan.conformance.programs.fields.numbers import Exact, Field
 from refkan.conformance.programs.fields.signs import RefusedError
 from refkan.conformance.programs.fields.undefined import NAN, Undefined
@@ -35,12 +35,12 @@ def integers(a: Array) -> Array:
     return np.asarray(elementwise(lambda v: v.truncated() if isinstance(v, Exact) else int(v))(a), np.int64)
 
 
-exp = elementwise(functions.exp)
-tanh = elementwise(functions.tanh)
-sigmoid = elementwise(functions.sigmoid)
-silu = elementwise(functions.silu)
-erf = elementwise(functions.erf)
-gelu = elementwise(functions.gelu)
+exp = elementwise(transcendental.exp)
+tanh = elementwise(transcendental.tanh)
+sigmoid = elementwise(transcendental.sigmoid)
+silu = elementwise(transcendental.silu)
+erf = elementwise(transcendental.erf)
+gelu = elementwise(transcendental.gelu)
 absolute = elementwise(abs)
 
 

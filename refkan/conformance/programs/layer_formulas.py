@@ -7,7 +7,7 @@ import numpy as np
 
 from refkan.conformance.cases import LayerSpec
 from refkan.conformance.programs import arrays
-from refkan.conformance.programs.traced_layers import Symbols
+from refkan.conformance.programs.symbols import Symbols
 from refkan.truth import bsplines
 
 

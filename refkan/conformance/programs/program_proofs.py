@@ -32,7 +32,8 @@ from refkan.conformance.programs.fields.undefined import Undefined
 from refkan.conformance.programs.layer_formulas import Formulas
 from refkan.conformance.programs.proof_certificates import certificate
 from refkan.conformance.programs.regions import Batch, Layer, Sample, divided, layers
-from refkan.conformance.programs.traced_layers import Symbols, program_of
+from refkan.conformance.programs.symbols import Symbols
+from refkan.conformance.programs.traced_layers import program_of
 
 QUANTITIES = ("values", "coefficient-gradients", "input-gradients", "jvp", "second-derivatives")
 NEEDS = {

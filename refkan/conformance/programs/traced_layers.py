@@ -1,8 +1,7 @@
 """A backend's layer as a program over exact numbers: traced by PyTorch or JAX, or run by NumPy as it is."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,77 +13,8 @@ from refkan.conformance.adapters.bases.torch_base import TorchAdapter
 from refkan.conformance.cases import LayerSpec, attribute
 from refkan.conformance.programs import arrays, jax_graphs, torch_graphs
 from refkan.conformance.programs.fields.numbers import Exact, Field
-from refkan.conformance.programs.fields.signs import Interval, RefusedError
-from refkan.conformance.programs.regions import Region
-
-
-@dataclass(frozen=True)
-class Symbols:
-    """What a program is run at: object arrays of numbers of one field.
-
-    Attributes
-    ----------
-    field : Field
-    x, direction : array (N, P)
-    dy : array (N, Q)
-    coefficients : array (Q, P, dim)
-    weights : dict of str to array (Q, P)
-        Of the parts that the layer has.
-    """
-
-    field: Field
-    x: Any
-    dy: Any
-    direction: Any
-    coefficients: Any
-    weights: dict[str, Any]
-
-    @classmethod
-    def of(cls, spec: LayerSpec, batch: Sequence[Sequence[Region]]) -> "Symbols":
-        """Make a variable for each input in an interval, and for each coefficient, weight and cotangent."""
-        N, P, Q = len(batch), spec.n_inputs, spec.n_outputs
-        shapes = {"dy": (N, Q), "direction": (N, P), "c": spec.coefficients.shape}
-        shapes |= {part: spec.part(part).shape for part in spec.parts}
-        names = {key: [_name(key, index) for index in np.ndindex(shape)] for key, shape in shapes.items()}
-        regions = {_name("x", (s, p)): batch[s][p] for s in range(N) for p in range(P)}
-        intervals = {name: region for name, region in regions.items() if isinstance(region, Interval)}
-        free = [name for group in names.values() for name in group]
-        field = Field(intervals, free, n_functions=2 * N * P + 2)
-        x = [field.variables[name] if name in intervals else field.number(at) for name, at in regions.items()]
-        made = {key: _array([field.variables[name] for name in names[key]], shapes[key]) for key in shapes}
-        weights = {part: made[part] for part in spec.parts}
-        return cls(field, _array(x, (N, P)), made["dy"], made["direction"], made["c"], weights)
-
-    def with_numbers(self, spec: LayerSpec) -> "Symbols":
-        """Return the same with the numbers of the layer in place of variables."""
-        weights = {part: arrays.lifted(self.field, spec.part(part)) for part in spec.parts}
-        return replace(self, coefficients=arrays.lifted(self.field, spec.coefficients), weights=weights)
-
-    def place_of(self, name: str) -> tuple[int, int]:
-        """Return the sample and the number of an input, by the name of its variable."""
-        s, p = next(place for place in np.ndindex(self.x.shape) if _name("x", place) == name)
-        return s, p
-
-    def named(self, at: Mapping[str, Fraction], number: Exact, samples: set[int]) -> dict[str, Fraction]:
-        """Return the values of the variables of a number, and the inputs of samples that are at points."""
-        degrees = zip(self.field.names, number.p.degrees(), strict=True)
-        used = {name for name, degree in degrees if degree and name not in self.field.functions}
-        shown = {name: value for name, value in at.items() if name in used}
-        for index, x in np.ndenumerate(self.x):
-            if x.p.is_constant() and index[0] in samples:
-                shown.setdefault(_name("x", index), x.at({}))
-        return shown
-
-
-def _name(key: str, index: Sequence[int]) -> str:
-    return f"{key}[{','.join(map(str, index))}]"
-
-
-def _array(entries: Sequence[Any], shape: Sequence[int]) -> Any:
-    out = np.empty(len(entries), object)
-    out[:] = entries
-    return out.reshape(shape)
-
+from refkan.conformance.programs.fields.signs import RefusedError
+from refkan.conformance.programs.symbols import Symbols, object_array, variable_name
 
 Program = Callable[[str, Symbols], Any]
 """(quantity, symbols) -> array of numbers, in the layout of the papers."""
@@ -214,7 +144,8 @@ class _TorchProgram:
         for name, tensor in self.weights.items():
             given = _array_of(self.spec, name)
             field = Field({}, [f"w{k}" for k in range(given.size)])
-            forms[name] = self._linear_form(field, name, tensor, _array(list(field.variables.values()), given.shape))
+            variables = object_array(list(field.variables.values()), given.shape)
+            forms[name] = self._linear_form(field, name, tensor, variables)
         return forms
 
     def graph_of(self, name: str) -> Any:
@@ -248,8 +179,8 @@ class _TorchProgram:
         L. T_0 is what `build` makes of the spec's numbers W_0.
         """
         adapter, shape = self.adapter, tuple(tensor.shape)
-        probe = Field({}, [_name("g", index) for index in np.ndindex(shape)])
-        dT = _array([probe.variables[_name("g", index)] for index in np.ndindex(shape)], shape)
+        probe = Field({}, [variable_name("g", index) for index in np.ndindex(shape)])
+        dT = object_array([probe.variables[variable_name("g", index)] for index in np.ndindex(shape)], shape)
         turned = adapter.to_papers(dT) if name == "coefficients" else adapter.part_to_papers(name, dT)
         if np.shape(turned) != wanted.shape:
             raise RefusedError(f"to_papers returned shape {np.shape(turned)} for {name}")

@@ -3,7 +3,8 @@
 import pytest
 
 from refkan.conformance.programs.program_proofs import statements_of
-from tests.conformance.programs.drawn_layers import DEFECTS, WAYS, broken, draws
+from tests.conformance.programs.drawn_layers import DEFECTS, broken, draws
+from tests.conformance.programs.ways_of_writing import WAYS
 
 pytest.importorskip("flint")
 

@@ -11,9 +11,9 @@ from fractions import Fraction
 from typing import Any
 
 from refkan.base.extras import needed
-from refkan.conformance.programs.fields.functions import exp, sigmoid
 from refkan.conformance.programs.fields.rules import IN_FLOATS, reduced
 from refkan.conformance.programs.fields.signs import Interval, RefusedError, as_fraction, sign, sign_on
+from refkan.conformance.programs.fields.transcendental import exp, sigmoid
 from refkan.conformance.programs.fields.undefined import INFINITY, MINUS_INFINITY, NAN, NOT_FINITE, UNSIGNED, Undefined
 
 
