@@ -1,6 +1,7 @@
 """What every other part of refkan may use: checks of arguments, errors, array types, whole files, resumed work."""
 
 from refkan.base.annotations import (
+    ArgumentCheck,
     BelowOne,
     Checked,
     Natural,
@@ -9,6 +10,7 @@ from refkan.base.annotations import (
     Share,
     as_annotated,
     check_annotated,
+    one_of,
 )
 from refkan.base.arguments import (
     all_finite,

@@ -5,8 +5,8 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
-from functools import cache, partial
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence, Set
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -25,11 +25,37 @@ from refkan.base.arguments import (
 )
 from refkan.base.short_reprs import Frozen, short
 
-Positive = Annotated[float, check_positive]
-NonNegative = Annotated[float, check_tolerance]
-Share = Annotated[float, check_share]  # in (0, 1]
-BelowOne = Annotated[float, check_below_one]  # and not negative
-Natural = Annotated[int, partial(check_count, minimum=1)]
+
+class ArgumentCheck:
+    """A check in an annotation, ``check(name, value, **options)``, which `help` shows in words.
+
+    Examples
+    --------
+    >>> Natural
+    typing.Annotated[int, at least 1]
+    """
+
+    def __init__(self, words: str, check: Callable[..., Any], **options: Any) -> None:
+        self.words, self.check, self.options = words, check, options
+
+    def __call__(self, name: str, value: Any) -> Any:
+        """Return the value as the check does, or raise its error."""
+        return self.check(name, value, **self.options)
+
+    def __repr__(self) -> str:
+        return self.words
+
+
+def one_of(choices: Collection[str]) -> ArgumentCheck:
+    """Return the check that a text is one of several."""
+    return ArgumentCheck(f"one of {', '.join(map(repr, choices))}", check_choice, choices=choices)
+
+
+Positive = Annotated[float, ArgumentCheck("finite and positive", check_positive)]
+NonNegative = Annotated[float, ArgumentCheck("finite and not negative", check_tolerance)]
+Share = Annotated[float, ArgumentCheck("above 0, at most 1", check_share)]
+BelowOne = Annotated[float, ArgumentCheck("at least 0, below 1", check_below_one)]
+Natural = Annotated[int, ArgumentCheck("at least 1", check_count, minimum=1)]
 
 
 def check_annotated(owner: Any, values: Mapping[str, Any], but: Sequence[str] = ()) -> None:

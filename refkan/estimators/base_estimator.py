@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from refkan.base import FloatArray, Natural, NonNegative, check_annotated, check_count
+from refkan.base import ArgumentCheck, FloatArray, Natural, NonNegative, check_annotated, check_count
 from refkan.base.arguments import check_below_one, check_positive, check_unmasked
 from refkan.base.extras import needed
 from refkan.estimators.bounded_factors import monotone_signs
@@ -54,7 +54,7 @@ def check_fraction(name: str, value: object) -> float:
     return check_positive(name, value)
 
 
-Fraction = Annotated[float, check_fraction]
+Fraction = Annotated[float, ArgumentCheck("between 0 and 1", check_fraction)]
 
 
 class SplineEstimator(BaseEstimator):

@@ -71,7 +71,8 @@ class Record:
 
     def summary(self) -> str:
         """Say in one sentence what was run."""
+        failures = "1 failure" if len(self.failures) == 1 else f"{len(self.failures)} failures"
         return (
-            f"{len(self.laws)} laws, {self.draws} draws with {self.cases} cases, {len(self.failures)} failures, "
+            f"{len(self.laws)} laws, {self.draws:,} draws with {self.cases:,} cases, {failures}, "
             f"{self.hours:.2f} hours, seeds {self.seeds[0]} to {self.seeds[-1]}"
         )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.shared.draws import ROOT, Draw
+from tests.shared.draws import PARTICULAR, ROOT, Draw
 from tests.soak import __main__ as soak
 from tests.soak import trust
 from tests.soak.record import Record
@@ -90,6 +90,13 @@ def test_a_law_is_run_on_poisoned_memory(tmp_path):
     assert lines
     assert all(each["number"] == 1 and not each["failure"] for each in lines)
     assert sum(each["cases"] for each in lines) > len(lines)
+
+
+def test_failures_of_what_is_no_law_say_why():
+    law, case = next(iter(PARTICULAR)), f"{LAW}[seed5.1-x] seed 5"
+    assert trust.failure_text(case) == f"failed: `{case}`"
+    for case in (f"{law}[seed5.1-x] seed 5", f"{law} seed 5"):
+        assert trust.failure_text(case).endswith(f"no longer drawn afresh: {PARTICULAR[law]}")
 
 
 PAGE = trust.PAGE.read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from tests.mutation.scores import SCORES
-from tests.shared.draws import ROOT
+from tests.shared.draws import PARTICULAR, ROOT
 from tests.soak.record import RECORD, Record
 
 PAGE = ROOT / "docs" / "trust.md"
@@ -57,8 +57,16 @@ def soak_text(record: Record | None) -> str:
     """Return what soaks have run."""
     if record is None:
         return "No soak has been recorded.\n"
-    failed = "".join(f"\n* failed: `{case}`" for case in record.failures)
-    return f"Soaks so far: {record.summary()}.{failed}\n"
+    failed = "".join(f"\n* {failure_text(failure)}" for failure in record.failures)
+    return f"Soaks so far: {record.summary()}.\n{failed}\n"
+
+
+def failure_text(failure: str) -> str:
+    """Return a failing case, and why its test is no longer drawn afresh if it holds for its own draw only."""
+    reason = PARTICULAR.get(re.split(r"[\[ ]", failure)[0])
+    if reason is None:
+        return f"failed: `{failure}`"
+    return f"failed: `{failure}`. This test is no law, and is no longer drawn afresh: {reason}"
 
 
 def mutation_text(scores: Path) -> str:

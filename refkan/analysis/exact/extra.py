@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from functools import partial
 from threading import RLock
 from typing import Annotated, Any, TypeVar
 
 from refkan.analysis.exact.enclosures.float_intervals import require_rounding_to_nearest
-from refkan.base import ConvergenceError, check_count
+from refkan.base import ArgumentCheck, ConvergenceError, check_count
 from refkan.base.extras import needed
 from refkan.truth import UndecidedError
 
 MINIMUM_BITS, MOST_BITS = 32, 2**20
 """The lowest precision, and the highest: a product of two numbers of it takes milliseconds."""
 
-Bits = Annotated[int, partial(check_count, minimum=MINIMUM_BITS, maximum=MOST_BITS)]
+_BITS = ArgumentCheck(f"{MINIMUM_BITS} to {MOST_BITS}", check_count, minimum=MINIMUM_BITS, maximum=MOST_BITS)
+Bits = Annotated[int, _BITS]
 
 Result = TypeVar("Result")
 

@@ -1,11 +1,10 @@
 r"""Dense layers: y = activation(W x + bias), the papers' multilayer perceptrons."""
 
-from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.base import Array, Checked, FloatArray, Natural, check_annotated, check_choice
+from refkan.base import Array, Checked, FloatArray, Natural, check_annotated, one_of
 from refkan.networks.layers.activations import ACTIVATIONS
 from refkan.networks.layers.functions import Declared, RowFunctions, constant_one, coordinates
 from refkan.networks.layers.layer import Layer
@@ -41,7 +40,7 @@ class DenseLayer(Checked, Layer):
 
     n_inputs: Natural
     n_outputs: Natural
-    activation: Annotated[str, partial(check_choice, choices=ACTIVATIONS)] = "identity"
+    activation: Annotated[str, one_of(ACTIVATIONS)] = "identity"
     bias: bool = True
 
     @property

@@ -2,13 +2,12 @@ r"""Changes of networks: cuts where an indicator is large, free and fixed knots,
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 
-from refkan.base import Checked, FloatArray, Frozen, Natural, RandomSource, Share, check_annotated
-from refkan.base.arguments import as_generator, check_choice
+from refkan.base import Checked, FloatArray, Frozen, Natural, RandomSource, Share, check_annotated, one_of
+from refkan.base.arguments import as_generator
 from refkan.networks import Network
 from refkan.networks.layers.knot_layers.knot_layer import require_knots
 from refkan.splines.knots import FLOOR
@@ -102,7 +101,7 @@ class Cut(Checked):
     array([0.  , 0.25, 0.5 , 1.  ])
     """
 
-    strategy: Annotated[str, partial(check_choice, choices=EXACT)] = "residual"
+    strategy: Annotated[str, one_of(EXACT)] = "residual"
     layers: tuple[int, ...] | None = None
     fraction: Share = 0.5
     least_samples: Natural = 4

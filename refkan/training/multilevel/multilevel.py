@@ -72,9 +72,10 @@ def minimize_multilevel(
         Called as ``callback(level, state)`` after every step, with a `Level` and a `State`; StopIteration ends the
         level, and the next one begins. Not called for levels that are resumed.
     checkpoint : Checkpoints or folder, optional
-        Each level's result is stored under what it depends on (problem and start on this level, steps, method and
-        options) and not computed again. A level that was interrupted goes on where it was, see `checkpoint` of
-        `minimize`. A callback is no part of it: a level that it ended is not stored.
+        Each level's result is stored under what it depends on (engine, problem and start on this level, steps, method
+        and options) and not computed again; when one of these differs, the level is computed anew. A level that was
+        interrupted goes on where it was, see `checkpoint` of `minimize`. A callback is no part of it: a level that it
+        ended is not stored.
     progress : bool or callable
         As for `minimize`, on every level: ``state.stage`` says which. Levels that are resumed have no steps.
     **options

@@ -282,7 +282,10 @@ def lbfgs(
         moved = start.theta + run.geometry.displacement(d)
         if kept < len(points["d"]):
             if not np.array_equal(d, points["d"][kept]):
-                raise ValueError("checkpoint must come from the same versions of NumPy and SciPy: its steps differ")
+                raise ValueError(
+                    "checkpoint must come from the same versions of NumPy and SciPy, whose steps differ from these: "
+                    "go on with those versions, remove it, or give another name"
+                )
             iterate = Iterate(moved, float(points["value"][kept]), points["gradient"][kept])
         else:
             iterate = run.evaluate(moved)

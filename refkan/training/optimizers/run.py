@@ -103,15 +103,20 @@ class Run:
             raise ValueError(f"checkpoint {self.file.path} began with another theta: remove it, or give another name")
         self.done = len(saved["rows"]) - 1
         if self.done > self.steps:
-            raise ValueError(f"steps must be at least the {self.done} steps of checkpoint {self.file.path}")
+            raise ValueError(
+                f"steps must be at least the {self.done} steps of checkpoint {self.file.path}; got {self.steps}: "
+                "raise it, remove the checkpoint, or give another name"
+            )
         iterate, best = (
             Iterate(part["theta"], float(part["value"]), part["gradient"]) for part in (saved["current"], saved["best"])
         )
         again, _ = self._evaluate(iterate.theta)
         if again.value != iterate.value or not np.array_equal(again.gradient, iterate.gradient):
+            difference = float(np.abs(again.gradient - iterate.gradient).max())
             raise ValueError(
-                f"checkpoint {self.file.path} belongs to another problem or engine: its point has the value "
-                f"{iterate.value!r} there and {again.value!r} here"
+                f"checkpoint {self.file.path} belongs to another problem, engine or machine: its point has the value "
+                f"{iterate.value!r} there and {again.value!r} here, and the gradients differ by up to "
+                f"{difference:.3g}; remove it, give another name, or go on with the problem and engine that wrote it"
             )
         self._best, self.carried, self._rows = best, saved["carried"], saved["rows"].tolist()
         self._n_evaluations = int(self._rows[-1][3])

@@ -148,7 +148,7 @@ def test_files_of_other_runs_are_refused(tmp_path):
     other("belongs to another run, adam with", method="lbfgs")
     other("belongs to another run, adam with", learning_rate=0.5)
     other("began with another theta", theta=theta + 1.0)
-    other("belongs to another problem or engine", problem=rk.LeastSquares(problem.net, X, Y + 1.0))
+    other("belongs to another problem, engine or machine", problem=rk.LeastSquares(problem.net, X, Y + 1.0))
     for slope in (0, 1):  # of one value at the point that is kept, and gradients of another size
         toy = SimpleNamespace(value_and_gradient=lambda t, slope=slope: (1.0 + t[0] - t[0], np.array([1.0, slope])))
         with pytest.raises(ValueError, match="belongs to another problem") if slope else nullcontext():
@@ -157,7 +157,7 @@ def test_files_of_other_runs_are_refused(tmp_path):
         changed = rk.minimize(problem, theta, "adam", steps=3).theta
     if changed.tobytes() != rk.minimize(problem, theta, "adam", steps=3).theta.tobytes():
         with rk.use_engine("plain"):
-            other("belongs to another problem or engine")
+            other("belongs to another problem, engine or machine")
     file.write_bytes(file.read_bytes()[:200])
     other("checkpoint must be a file that minimize wrote.*remove it")
     with pytest.raises(OSError, match=r"run\.npz"):

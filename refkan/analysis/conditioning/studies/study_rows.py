@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from functools import partial
 from itertools import product
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from refkan.analysis.conditioning.spectra import FLAGS, Spectrum
 from refkan.analysis.conditioning.spectrum_of_problem import WHICH
-from refkan.base import Checked, Frozen, Natural, check_annotated, check_choice
+from refkan.base import Checked, Frozen, Natural, check_annotated, check_choice, one_of
 from refkan.base.json_data import to_bytes
 from refkan.networks import Network, kan, mlp
 from refkan.networks.layers.layer import BASES
@@ -56,14 +55,14 @@ class Configuration(Checked):
     'relu [2, 5, 1] r=3 n=8 seed 0'
     """
 
-    kind: Annotated[str, partial(check_choice, choices=KINDS)]
+    kind: Annotated[str, one_of(KINDS)]
     widths: tuple[int, ...]
     order: int | None = None
     intervals: int | tuple[int, ...] | None = None
     seed: int = 0
-    which: Annotated[str, partial(check_choice, choices=WHICH)] = "gauss-newton"
-    preconditioner: Annotated[str, partial(check_choice, choices=PRECONDITIONERS)] | None = None
-    node_map: Annotated[str, partial(check_choice, choices=NODE_MAPS)] = "affine"
+    which: Annotated[str, one_of(WHICH)] = "gauss-newton"
+    preconditioner: Annotated[str, one_of(PRECONDITIONERS)] | None = None
+    node_map: Annotated[str, one_of(NODE_MAPS)] = "affine"
     samples: Natural = 1000
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from refkan.analysis.exact.enclosures.network_intervals import IntervalNetwork, 
 from refkan.analysis.exact.enclosures.subdivision import Evaluation, of_range, range_over
 from refkan.analysis.exact.enclosures.taylor_intervals import influence, monomials, narrowed, units
 from refkan.base import (
+    ArgumentCheck,
     FloatArray,
     Frozen,
     Natural,
@@ -70,7 +71,7 @@ def enclose(
     net: Network,
     theta: Any,
     box: Any,
-    derivatives: Annotated[int, partial(check_count, maximum=2)] = 2,
+    derivatives: Annotated[int, ArgumentCheck("0, 1 or 2", check_count, maximum=2)] = 2,
     tolerance: Positive | None = None,
     budget: Natural = BUDGET,
     progress: Telling = False,

@@ -36,7 +36,7 @@ from refkan.analysis.exact.enclosures.subdivision import (
 from refkan.analysis.exact.enclosures.taylor_intervals import Expansion, TaylorIntervals, influence, narrowed, units
 from refkan.analysis.exact.nodes.node_subdivision import NodeSearch
 from refkan.analysis.exact.nodes.node_tables import node_functions
-from refkan.base import FloatArray, Natural, Positive, check_choice
+from refkan.base import FloatArray, Natural, Positive, one_of
 from refkan.networks import Network
 from refkan.networks.network import ValueSweep
 from refkan.training.optimizers.progress import report_of
@@ -143,7 +143,7 @@ def lipschitz_constant(
     tolerance: Positive = 1e-3,
     budget: Natural = BUDGET,
     progress: Telling = False,
-    norm: Annotated[str, partial(check_choice, choices=("2", "1", "inf"))] = "2",
+    norm: Annotated[str, one_of(("2", "1", "inf"))] = "2",
     executor: Executor | None = None,
 ) -> Proven:
     r"""Enclose the least upper bound of a norm of the Jacobian dF/dx inside a box.

@@ -7,7 +7,6 @@ number of one box would make a constant of the function; there is no such number
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import partial
 from inspect import signature
 from numbers import Integral
 from typing import Annotated, Any
@@ -17,9 +16,9 @@ import numpy as np
 from refkan.analysis.exact.enclosures.float_intervals import Intervals
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
 from refkan.analysis.exact.enclosures.taylor_intervals import TaylorIntervals, variables
-from refkan.base import Frozen, check_count, check_function
+from refkan.base import ArgumentCheck, Frozen, check_count, check_function
 
-TaylorDegree = Annotated[int, partial(check_count, minimum=2)]
+TaylorDegree = Annotated[int, ArgumentCheck("at least 2", check_count, minimum=2)]
 """Degree of Taylor polynomials: equations have second derivatives."""
 
 REMEDY = (

@@ -13,7 +13,6 @@ signs. The precision is doubled until that width is small enough.
 """
 
 from fractions import Fraction
-from functools import partial
 from typing import Annotated, Any
 
 from refkan.analysis.exact.enclosures.rational_intervals import Enclosure
@@ -30,8 +29,8 @@ from refkan.base import (
     Frozen,
     Positive,
     check_annotated,
-    check_choice,
     check_positive,
+    one_of,
     require_floats,
 )
 from refkan.base.arguments import check_real
@@ -172,7 +171,7 @@ def certified_spectrum(
     relative_width: Positive = RELATIVE_WIDTH,
     bits: Bits | None = None,
     seconds: float | None = None,
-    which: Annotated[str, partial(check_choice, choices=WHICH)] = "gauss-newton",
+    which: Annotated[str, one_of(WHICH)] = "gauss-newton",
 ) -> CertifiedSpectrum:
     r"""Enclose every eigenvalue of the Gauss-Newton matrix J^T J, or of the Hessian, of a least-squares problem.
 

@@ -9,13 +9,12 @@ J is singular for every network of this library (constants move between the edge
 that no route ever solves with J^T J alone.
 """
 
-from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 from scipy import linalg
 
-from refkan.base import FloatArray, check_choice
+from refkan.base import FloatArray, one_of
 from refkan.base.singular_values import svd
 from refkan.networks.hessians.memory import require_memory
 from refkan.training.optimizers.run import Halt, Iterate
@@ -23,7 +22,7 @@ from refkan.training.optimizers.run import Halt, Iterate
 EPS = float(np.finfo(np.float64).eps)
 
 SOLVERS = ("auto", "qr", "cholesky", "dual")
-Solver = Annotated[str, partial(check_choice, choices=SOLVERS)]
+Solver = Annotated[str, one_of(SOLVERS)]
 
 QR_WORK = 2e7
 """m n^2 up to which "auto" takes QR: it costs 3 to 5 times the product J^T J, here no more than evaluating J."""

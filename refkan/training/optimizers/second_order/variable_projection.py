@@ -1,12 +1,11 @@
 """Variable projection: the last layer's coefficients are always at their best; Levenberg-Marquardt on the rest."""
 
-from functools import partial
 from typing import Annotated
 
 import numpy as np
 from scipy import linalg
 
-from refkan.base import FloatArray, Natural, NonNegative, Positive, check_choice
+from refkan.base import FloatArray, Natural, NonNegative, Positive, one_of
 from refkan.training.optimizers.run import Ending, Iterate, Run, steps_done
 from refkan.training.optimizers.second_order.damped_systems import (
     DampedSystem,
@@ -21,8 +20,8 @@ from refkan.training.optimizers.second_order.damped_systems import (
 from refkan.training.optimizers.second_order.levenberg_marquardt import descend
 from refkan.training.optimizers.second_order.linear_layer import LinearLayer
 
-Solver = Annotated[str, partial(check_choice, choices=("auto", "qr", "cholesky"))]
-Centre = Annotated[str, partial(check_choice, choices=("zero", "start"))]
+Solver = Annotated[str, one_of(("auto", "qr", "cholesky"))]
+Centre = Annotated[str, one_of(("zero", "start"))]
 
 
 def variable_projection(
